@@ -40,6 +40,11 @@ impl Form {
         self.count_fractional && self.cap.is_none() && self.floor.is_none() && self.origins.is_empty()
     }
 
+    /// The places of the measures of which a unit needs all.
+    fn numbers(&self) -> impl Iterator<Item = usize> {
+        [self.value].into_iter().chain(self.other).chain(self.before.into_iter().flatten())
+    }
+
     /// A value that is cut to the form's limits.
     pub(super) fn within(&self, value: &str) -> String {
         let capped = match self.cap {
@@ -186,7 +191,7 @@ fn values_and_sums(question: &Question<'_>) -> (String, String) {
     let (mut values, mut answers) = (Vec::new(), Vec::new());
     for (i, form) in question.forms.iter().enumerate() {
         values.extend(form_values(i, form, question));
-        answers.push(form_sums(i, form, question.units_are));
+        answers.push(form_sums(i, form, question));
     }
     let named = "Array(Tuple(n UInt64, fractional UInt64, capped UInt64, floored UInt64, partial UInt64, values UInt64, sum Float64, \
                  sum_sq Float64, other_sum Float64, other_sum_sq Float64, cross_sum Float64, before Array(Float64)))";
@@ -351,8 +356,7 @@ fn form_values(i: usize, form: &Form, question: &Question<'_>) -> Vec<String> {
             format!(", wv_rows - wv_c{0} AS wv_p{i}, wv_c{0} AS wv_n{i}", form.value)
         }
     };
-    let mut numbers = vec![form.value];
-    numbers.extend(form.other.iter().chain(form.before.iter().flatten()));
+    let numbers: Vec<usize> = form.numbers().collect();
     // Null where another number is missing; its own absence makes it null by itself.
     let known = |at: usize, expression: &str| {
         let others = numbers.iter().enumerate().filter(|(other, _)| *other != at);
@@ -391,7 +395,7 @@ fn less_origin(form: &Form, question: &Question<'_>, variable: usize) -> String 
     )
 }
 
-fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
+fn form_sums(i: usize, form: &Form, question: &Question<'_>) -> String {
     let counted = |condition: Option<String>| {
         condition.map_or("toUInt64(0)".to_owned(), |condition| format!("countIf(ifNull({condition}, 0))"))
     };
@@ -399,8 +403,13 @@ fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
     let capped = counted(form.cap.map(|cap| format!("wv_h{i} > {cap:?}")));
     let floored = counted(form.floor.map(|floor| format!("wv_h{i} < {floor:?}")));
     let (x, y) = (format!("wv_x{i}"), format!("wv_y{i}"));
-    let (partial, values) = match units_are {
-        UnitsAre::Single => ("toUInt64(0)".to_owned(), format!("count({x})")),
+    // What is never missing is counted as rows are: once, and not beside each sum.
+    let n = match form.numbers().any(|place| question.measures[place].can_be_missing) {
+        true => format!("count({x})"),
+        false => "count()".to_owned(),
+    };
+    let (partial, values) = match question.units_are {
+        UnitsAre::Single => ("toUInt64(0)".to_owned(), n.clone()),
         UnitsAre::Repeated => (format!("sumIf(wv_p{i}, isNotNull({x}))"), format!("sum(wv_n{i})")),
     };
     let sum = |what: &str| format!("ifNull(sum({what}), 0)");
@@ -424,7 +433,7 @@ fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
         false => product(&x, &x),
     };
     format!(
-        "tuple(count({x}), {fractional}, {capped}, {floored}, {partial}, {values}, {}, {squares}, {other}, {before})",
+        "tuple({n}, {fractional}, {capped}, {floored}, {partial}, {values}, {}, {squares}, {other}, {before})",
         sum(&x),
     )
 }
