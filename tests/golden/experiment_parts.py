@@ -125,18 +125,21 @@ def post_stratified(units, column):
 
 
 def novelty(units):
-    x, y, se = [], [], []
+    x, y, v, w = [], [], [], []
     for day in range(1, DAYS + 1):
         own = [unit for unit in units if unit["day"] == day]
         a, b = of(own, "A", "revenue"), of(own, "B", "revenue")
         x.append(day - 1)
         y.append(b.mean() - a.mean())
-        se.append(math.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
-    x, y, w = np.array(x), np.array(y), 1 / np.array(se) ** 2
-    slope, cov = np.polyfit(x, y, 1, w=np.sqrt(w), cov="unscaled")
-    pooled = lambda days: ((w[days] * y[days]).sum() / w[days].sum(), 1 / w[days].sum())
+        v.append(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+        w.append(1 / (1 / len(a) + 1 / len(b)))
+    x, y, v, w = np.array(x), np.array(y), np.array(v), np.array(w)
+    # Least squares are linear in y: of each day its part in the slope, and the errors of the parts together.
+    parts = np.array([np.polyfit(x, one, 1, w=np.sqrt(w))[0] for one in np.eye(DAYS)])
+    pooled = lambda days: ((w[days] * y[days]).sum() / w[days].sum(), (w[days] ** 2 * v[days]).sum() / w[days].sum() ** 2)
     (first, v0), (later, v1) = pooled(x < FIRST_DAYS), pooled(x >= FIRST_DAYS)
-    p = [2 * stats.norm.sf(abs(slope[0]) / math.sqrt(cov[0, 0])), 2 * stats.norm.sf(abs(later - first) / math.sqrt(v0 + v1))]
+    slope = parts @ y / math.sqrt(parts ** 2 @ v)
+    p = [2 * stats.norm.sf(abs(slope)), 2 * stats.norm.sf(abs(later - first) / math.sqrt(v0 + v1))]
     return {"observed": min(2 * min(p), 1), "first": f"{first:+.4f}", "later": f"{later:+.4f}"}
 
 

@@ -147,7 +147,7 @@ fn strata_put_an_unlike_mixture_right() {
     assert!(plain["absolute"]["estimate"].as_f64() > Some(1.7) && plain["method"] == "welch", "{plain}");
 }
 
-// A line through the days by NumPy's polyfit with known errors, and the level of the first two days against the later four.
+// A line through the days by NumPy's polyfit with weights of units, and the level of the first two days against the later four.
 #[test]
 fn an_effect_that_fades_is_told_with_its_levels() {
     let (rows, expected) = golden();

@@ -52,7 +52,9 @@ fn of_day(metric: &MetricFacts, (control, arm): (usize, usize), day: f64) -> Opt
         return None;
     }
     let difference = compare::compare(control, arm).contrast.absolute?;
-    Some(Day { day, estimate: difference.value, se: difference.se? })
+    // As precise as its units make it, whatever they happened to do.
+    let (n, other) = (control.n as f64, arm.n as f64);
+    Some(Day { day, estimate: difference.value, se: difference.se?, weight: n * other / (n + other) })
 }
 
 /// Days have no quantiles, whatever units they have.

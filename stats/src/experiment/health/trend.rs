@@ -1,10 +1,12 @@
 //! Novelty: whether the effect of the first days is that of the later ones.
 //!
 //! Question: does the effect fade as users get used to it, or grow as they learn?
-//! Input: the effect of each day with its standard error and the day's number, from units first seen that day or active that
-//! day; how many days count as first.
-//! Formula: least squares with weights 1/se²: slope Σw(x-x̄)(y-ȳ)/Σw(x-x̄)² with standard error 1/√(Σw(x-x̄)²); level of first and
-//! later days Σwy/Σw with 1/√Σw, and their difference. Normal p-values, since the days' errors are known.
+//! Input: the effect of each day with its standard error, its weight and the day's number, from units first seen that day or active
+//! that day; how many days count as first.
+//! Formula: least squares with the weights w: slope Σw(x-x̄)(y-ȳ)/Σw(x-x̄)² with standard error √(Σw²(x-x̄)²se²)/Σw(x-x̄)²; level of first
+//! and later days Σwy/Σw with √(Σw²se²)/Σw, and their difference. Normal p-values, since errors of many days are summed.
+//! Weights are of the days' units. Those of 1/se², which would be the best if errors were known, go with the estimate wherever values are
+//! skewed: a day whose small arm met few large ones has a low effect and a small error.
 //! A trend is told where slope *or* contrast is below the level halved.
 //! Valid when: the days' estimates are independent and about normal. Days that share units are correlated, and the trend is
 //! then told less often than the level.
@@ -30,6 +32,8 @@ pub struct Day {
     pub estimate: f64,
     /// Its standard error.
     pub se: f64,
+    /// How much it counts, above 0; must not depend on the estimate.
+    pub weight: f64,
 }
 
 /// How the effect goes.
@@ -68,8 +72,10 @@ pub struct Trend {
 /// The check; days below `first_days` are the first ones.
 #[must_use]
 pub fn trend(days: &[Day], first_days: f64, alpha: f64) -> Trend {
-    let usable =
-        |day: &&Day| day.day.is_finite() && day.estimate.is_finite() && day.se > 0.0 && day.se.is_finite();
+    let positive = |value: f64| value > 0.0 && value.is_finite();
+    let usable = |day: &&Day| {
+        day.day.is_finite() && day.estimate.is_finite() && positive(day.se) && positive(day.weight)
+    };
     let days: Vec<Day> = days.iter().filter(usable).copied().collect();
     let (first, later): (Vec<Day>, Vec<Day>) = days.iter().partition(|day| day.day < first_days);
     let level = Level::two_sided(alpha);
@@ -108,9 +114,10 @@ fn both(one: Estimate, other: Estimate) -> Option<f64> {
 
 /// The weighed mean.
 fn pooled(days: &[Day]) -> Option<Estimate> {
-    let total: f64 = days.iter().map(weight).sum();
-    let value = days.iter().map(|day| weight(day) / total * day.estimate).sum();
-    (total > 0.0 && total.is_finite()).then(|| Estimate { value, se: Some(1.0 / total.sqrt()) })
+    let total: f64 = days.iter().map(|day| day.weight).sum();
+    let value = days.iter().map(|day| day.weight / total * day.estimate).sum();
+    let variance: f64 = days.iter().map(|day| (day.weight / total * day.se).powi(2)).sum();
+    (total > 0.0 && total.is_finite()).then(|| Estimate { value, se: Some(variance.sqrt()) })
 }
 
 struct Line {
@@ -121,20 +128,19 @@ struct Line {
 
 impl Line {
     fn of(days: &[Day]) -> Option<Self> {
-        let total: f64 = days.iter().map(weight).sum();
-        let mean = |of: fn(&Day) -> f64| days.iter().map(|day| weight(day) / total * of(day)).sum::<f64>();
-        let (x, y) = (mean(|day| day.day), mean(|day| day.estimate));
-        let sum = |of: &dyn Fn(&Day) -> f64| days.iter().map(|day| weight(day) * of(day)).sum::<f64>();
+        let total: f64 = days.iter().map(|day| day.weight).sum();
+        // Shares of all, so that nothing is as large as the square of a weight.
+        let sum = |of: &dyn Fn(&Day) -> f64| days.iter().map(|day| day.weight / total * of(day)).sum::<f64>();
+        let (x, y) = (sum(&|day| day.day), sum(&|day| day.estimate));
         let spread = sum(&|day| (day.day - x).powi(2));
         let slope = sum(&|day| (day.day - x) * (day.estimate - y)) / spread;
-        let residual = sum(&|day| (day.estimate - y - slope * (day.day - x)).powi(2));
-        let usable = spread > 0.0 && slope.is_finite() && residual.is_finite();
-        usable.then(|| Self { slope: Estimate { value: slope, se: Some(1.0 / spread.sqrt()) }, residual })
+        let parts = days.iter().map(|day| (day.weight / total * (day.day - x) * day.se).powi(2));
+        let se = parts.sum::<f64>().sqrt() / spread;
+        let residuals = days.iter().map(|day| ((day.estimate - y - slope * (day.day - x)) / day.se).powi(2));
+        let residual: f64 = residuals.sum();
+        let usable = spread > 0.0 && slope.is_finite() && se.is_finite() && residual.is_finite();
+        usable.then(|| Self { slope: Estimate { value: slope, se: Some(se) }, residual })
     }
-}
-
-fn weight(day: &Day) -> f64 {
-    1.0 / (day.se * day.se)
 }
 
 #[cfg(test)]
@@ -142,7 +148,7 @@ mod tests {
     use super::{Course, Day, trend};
 
     fn days(effects: &[f64], se: f64) -> Vec<Day> {
-        let day = |(i, estimate): (usize, &f64)| Day { day: i as f64, estimate: *estimate, se };
+        let day = |(i, estimate): (usize, &f64)| Day { day: i as f64, estimate: *estimate, se, weight: 1.0 };
         effects.iter().enumerate().map(day).collect()
     }
 
@@ -151,11 +157,38 @@ mod tests {
     fn the_line_agrees_with_statsmodels() {
         let series =
             [(0.0, 0.30, 0.05), (1.0, 0.22, 0.04), (2.0, 0.25, 0.06), (3.0, 0.10, 0.05), (5.0, 0.08, 0.03)];
-        let series: Vec<Day> = series.map(|(day, estimate, se)| Day { day, estimate, se }).to_vec();
+        let day = |(day, estimate, se): (f64, f64, f64)| Day { day, estimate, se, weight: 1.0 / (se * se) };
+        let series: Vec<Day> = series.map(day).to_vec();
         let slope = trend(&series, 2.0, 0.05).slope.unwrap();
         assert!((slope.estimate - -0.04144566380581801).abs() < 1e-12, "{slope:?}");
         assert!((slope.se.unwrap() - 0.009653214849800466).abs() < 1e-12, "{slope:?}");
         assert!((slope.p_value.unwrap() / 1.759123197594796e-05 - 1.0).abs() < 1e-9, "{slope:?}");
+    }
+
+    // By hand: days 0 to 3 weigh 1, 1, 2, 4, so that x̄ = 17/8; the first two are the mean of 1 and 2 and the others (2·4 + 4·5)/6.
+    #[test]
+    fn weights_need_not_be_those_of_the_errors() {
+        let series = [(1.0, 0.1, 1.0), (2.0, 0.3, 1.0), (4.0, 0.2, 2.0), (5.0, 0.4, 4.0)];
+        let day = |(i, (estimate, se, weight)): (usize, (f64, f64, f64))| Day {
+            day: i as f64,
+            estimate,
+            se,
+            weight,
+        };
+        let series: Vec<Day> = series.into_iter().enumerate().map(day).collect();
+        let found = trend(&series, 2.0, 0.05);
+        let (first, later) = (found.first.unwrap(), found.later.unwrap());
+        assert!((first.estimate - 1.5).abs() < 1e-12 && (later.estimate - 14.0 / 3.0).abs() < 1e-12);
+        assert!((first.se.unwrap() - 0.025_f64.sqrt()).abs() < 1e-12, "{first:?}");
+        assert!((later.se.unwrap() - (0.16_f64 + 2.56).sqrt() / 6.0).abs() < 1e-12, "{later:?}");
+        let away = [0.0, 1.0, 2.0, 3.0].map(|x| x - 17.0 / 8.0);
+        let weights = [1.0, 1.0, 2.0, 4.0];
+        let spread: f64 = (0..4).map(|i| weights[i] * away[i] * away[i]).sum();
+        let slope: f64 = (0..4).map(|i| weights[i] * away[i] * series[i].estimate).sum::<f64>() / spread;
+        let variance: f64 = (0..4).map(|i| (weights[i] * away[i] * series[i].se).powi(2)).sum();
+        let line = found.slope.unwrap();
+        assert!((line.estimate - slope).abs() < 1e-12, "{line:?}");
+        assert!((line.se.unwrap() - variance.sqrt() / spread).abs() < 1e-12, "{line:?}");
     }
 
     #[test]
@@ -175,8 +208,9 @@ mod tests {
     fn days_that_say_nothing_are_left_out() {
         let mut series = days(&[0.9, 0.8, 0.5, 0.3, 0.2, 0.1], 0.1);
         let without = trend(&series, 3.0, 0.05);
-        series.push(Day { day: 6.0, estimate: 100.0, se: 0.0 });
-        series.push(Day { day: 7.0, estimate: f64::NAN, se: 0.1 });
+        series.push(Day { day: 6.0, estimate: 100.0, se: 0.0, weight: 1.0 });
+        series.push(Day { day: 7.0, estimate: f64::NAN, se: 0.1, weight: 1.0 });
+        series.push(Day { day: 8.0, estimate: 0.1, se: 0.1, weight: 0.0 });
         assert_eq!(trend(&series, 3.0, 0.05), without);
     }
 
