@@ -25,6 +25,7 @@ mod opened;
 mod quantiles;
 mod request;
 mod sequence_method;
+mod shares;
 mod stored;
 mod stored_timing;
 mod summary;

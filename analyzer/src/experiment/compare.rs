@@ -39,11 +39,7 @@ pub(super) fn compare(control: &ArmMetric, arm: &ArmMetric) -> Compared {
             plain(quantile::quantiles(control.as_ref(), arm.as_ref()), "quantile")
         }
         (ArmSums::Adjusted(control, laws), ArmSums::Adjusted(arm, other)) => {
-            let laws = Laws {
-                value: laws.value,
-                covariate: if laws.covariate == other.covariate { laws.covariate } else { cuped::Law::Mean },
-            };
-            adjusted(&cuped::adjusted(control, arm, laws))
+            adjusted(&cuped::adjusted(control, arm, of_both(*laws, *other)))
         }
         (ArmSums::AdjustedRatio(control), ArmSums::AdjustedRatio(arm)) => {
             adjusted(&cuped::adjusted_ratio(control, arm))
@@ -60,19 +56,29 @@ pub(super) fn compare(control: &ArmMetric, arm: &ArmMetric) -> Compared {
     }
 }
 
+/// The laws of two arms; a covariate that is 0 or 1 in one of them alone is any number.
+pub(super) fn of_both(laws: Laws, other: Laws) -> Laws {
+    let covariate = if laws.covariate == other.covariate { laws.covariate } else { cuped::Law::Mean };
+    Laws { value: laws.value, covariate }
+}
+
 fn adjusted(found: &cuped::Adjusted) -> Compared {
     let cuped = Cuped { theta: found.theta, variance_reduction: found.variance_reduction };
     Compared { contrast: found.contrast, cuped: Some(cuped), stratified: None, method: "cuped" }
 }
 
-/// Compares an arm with the control within strata: for each, the sums by arm.
-pub(super) fn stratified(strata: &[Vec<Sums>], (control, arm): (usize, usize)) -> Compared {
+/// An arm and the control within strata: for each, the sums by arm.
+pub(super) fn strata(strata: &[Vec<Sums>], (control, arm): (usize, usize)) -> Vec<Stratum> {
     let of = |sums: &[Sums]| Stratum {
         control: sums.get(control).copied().unwrap_or_default(),
         arm: sums.get(arm).copied().unwrap_or_default(),
     };
-    let strata: Vec<Stratum> = strata.iter().map(|sums| of(sums)).collect();
-    let found = post_stratified::post_stratified(&strata);
+    strata.iter().map(|sums| of(sums)).collect()
+}
+
+/// Compares an arm with the control within strata.
+pub(super) fn stratified(strata: &[Stratum]) -> Compared {
+    let found = post_stratified::post_stratified(strata);
     let stratified = Stratified {
         strata: found.strata as u64,
         merged: found.merged as u64,

@@ -6,7 +6,6 @@ use windvane_stats::{
         effect::{self, Alternative, Contrast, Estimate, Interval, Level},
         group_sequential::{self, Look, Schedule},
         hypothesis::Mode,
-        proportion::{self, Proportion},
     },
     survival,
 };
@@ -21,6 +20,7 @@ use super::{
     looks::Place,
     request::Rule,
     sequence_method::SequenceMethod,
+    shares::Shares,
 };
 
 /// A contrast, the rule, and where this look stands among others.
@@ -31,8 +31,8 @@ pub(super) struct Deciding<'a> {
     pub(super) place: Option<&'a Place>,
     /// What counts of rows say at every look, where they do.
     pub(super) anytime: Option<Anytime>,
-    /// Control and arm, where both are shares of units that nothing has adjusted.
-    pub(super) shares: Option<[&'a Proportion; 2]>,
+    /// Control and arm, where both are shares of units.
+    pub(super) shares: Option<Shares<'a>>,
 }
 
 /// What is tested, and the degrees of freedom of its error; none where that is not estimated from a spread.
@@ -184,8 +184,7 @@ impl Deciding<'_> {
     /// error is that of shares which differ by `null`.
     fn of_one_likelihood(&self, null: f64) -> Option<Tested> {
         self.contrast.absolute?.se.filter(|se| *se > 0.0)?;
-        let [control, arm] = self.shares?;
-        Some((proportion::beyond(control, arm, null)?, None))
+        Some((self.shares.as_ref()?.beyond(null)?, None))
     }
 
     /// The tests of the relative effect against the margin.

@@ -1,9 +1,9 @@
 //! From sums to words: estimates, correction, verdicts and the ledger of what was done. Pure.
 
 use windvane_stats::experiment::{
-    proportion::Proportion,
     quantile::QuantileArm,
     srm::{self, Assigned},
+    sums::Sums,
 };
 use windvane_types::counting::form;
 use windvane_types::experiment::{
@@ -20,6 +20,7 @@ use super::{
     looks::{Place, Seen},
     metric::Measured,
     request::{LookedAt, Rule},
+    shares::Shares,
     verdicts::{self, Member},
 };
 
@@ -148,10 +149,15 @@ fn places(facts: &Facts, control: usize, rule: &Rule) -> Vec<Vec<Place>> {
 /// A metric of an arm beside the control's.
 fn compared(facts: &Facts, place: usize, (control, arm): (usize, usize)) -> Compared {
     let arms = &facts.metrics[place].arms;
-    match facts.parts.strata.get(place).filter(|strata| !strata.is_empty()) {
-        Some(strata) => compare::stratified(strata, (control, arm)),
+    match strata(facts, place) {
+        Some(strata) => compare::stratified(&compare::strata(strata, (control, arm))),
         None => compare::compare(&arms[control], &arms[arm]),
     }
+}
+
+/// The sums of a metric by stratum and arm, where it is compared within strata.
+fn strata(facts: &Facts, place: usize) -> Option<&[Vec<Sums>]> {
+    facts.parts.strata.get(place).map(Vec::as_slice).filter(|strata| !strata.is_empty())
 }
 
 /// Every metric of every arm but the control; neither corrected nor judged yet.
@@ -162,27 +168,13 @@ fn comparisons(facts: &Facts, control: usize, (rule, places): (&Rule, &Places)) 
             let compared = compared(facts, place, (control, arm));
             let anytime = facts.parts.anytime.iter().find(|it| it.metric == place);
             let anytime = anytime.map(|it| it.compare((control, arm), rule));
+            let shares = Shares::of(&metric.arms, (control, arm), strata(facts, place));
             let place = places.get(place).and_then(|of_metric| of_metric.get(arm));
-            let shares = shares(metric, &compared, (control, arm));
             let deciding = Deciding { contrast: &compared.contrast, rule, place, anytime, shares };
             found.push(comparison(facts, (metric, &compared), (control, arm), &deciding));
         }
     }
     found
-}
-
-/// Both arms, where they are shares of units that nothing has adjusted.
-fn shares<'a>(
-    metric: &'a MetricFacts,
-    compared: &Compared,
-    (control, arm): (usize, usize),
-) -> Option<[&'a Proportion; 2]> {
-    match (&metric.arms[control].sums, &metric.arms[arm].sums) {
-        (ArmSums::Proportion(control), ArmSums::Proportion(arm)) if compared.stratified.is_none() => {
-            Some([control, arm])
-        }
-        _ => None,
-    }
 }
 
 /// Of an experiment that is looked at more than once the p-value that holds at every look decides.

@@ -8,6 +8,9 @@
 //! (-m/m₀², θ/m₀) in the control's, at the unadjusted means m and m₀, since the expected covariates are the same. A ratio is
 //! adjusted through its linear form (M - R·D)/μ_D, with the θ that makes the variance of the difference smallest: Σc/n over
 //! Σv_X/n.
+//! A share over many looks and against margins has the error of shares p₁ = (1 + t)·p₀ of the largest likelihood, as [`proportion::beyond`] says:
+//! of their spreads v the covariate tells as much as of the spread V of all units together, ρ² of it, so that an arm's is
+//! f²v - 2fρ²√(vV) + ρ²V, with f of 1 for the arm and 1 + t for the control.
 //! Valid when: as for the estimator without covariate; θ costs nothing worth counting from some hundred units on.
 //! Degenerate: a covariate without variance, or a ratio that was not defined before in one of the arms, leaves θ = 0 and the
 //! estimate unadjusted. Where the covariate explains every value (it is the metric itself), the difference d is the same in every sample
@@ -20,7 +23,7 @@
 
 use super::{
     effect::{Arm, Contrast, ControlError, Estimate, finite},
-    ratio,
+    proportion, ratio,
     sums::{PairSums, RatioSums},
 };
 
@@ -68,6 +71,26 @@ pub fn adjusted(control: &PairSums, arm: &PairSums, laws: Laws) -> Adjusted {
         .then(|| control.change_to(arm, 0) - theta * control.change_to(arm, 1));
     let ends = |sums: &PairSums| (sums.n(), sums.mean(0));
     assemble(ends(control), ends(arm), Adjustment { theta, change, sides: side(control).zip(side(arm)) })
+}
+
+/// The arm's proportion beyond 1 + `null` times the control's, adjusted, with the error that it has if that is 0; `None` as for
+/// [`proportion::beyond`], and below two units.
+#[must_use]
+pub fn shares_beyond(control: &PairSums, arm: &PairSums, laws: Laws, null: f64) -> Option<Estimate> {
+    let mut joint = *control;
+    joint.merge(arm);
+    let spread = Spread::of(&joint, laws)?;
+    let theta = spread.theta();
+    let counts = |sums: &PairSums| Some([sums.n() as f64, sums.mean(0)? * sums.n() as f64]);
+    let [base, share] = proportion::likeliest(counts(control)?, counts(arm)?, null)?;
+    let told = ratio_or_zero(theta * spread.covariance, spread.value).min(1.0);
+    let error = |share: f64, factor: f64| {
+        let own = share * (1.0 - share);
+        factor * factor * own - 2.0 * factor * told * (own * spread.value).sqrt() + told * spread.value
+    };
+    let change = control.change_to(arm, 0) - theta * control.change_to(arm, 1);
+    let variance = error(share, 1.0) / arm.n() as f64 + error(base, 1.0 + null) / control.n() as f64;
+    Some(Estimate { value: change - null * control.mean(0)?, se: finite(variance.max(0.0).sqrt()) })
 }
 
 /// A ratio whose numerator and denominator are known from before the experiment too.
@@ -211,10 +234,11 @@ fn ratio_or_zero(above: f64, below: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Law, Laws, adjusted, adjusted_ratio};
+    use super::{Law, Laws, adjusted, adjusted_ratio, shares_beyond};
     use crate::experiment::{
         effect::Level,
         mean::welch,
+        proportion::{self, Proportion},
         ratio::ratios,
         sums::{PairSums, PairTotals, RatioSums, Sums},
     };
@@ -335,6 +359,43 @@ mod tests {
             let beyond = found.contrast.beyond(margin).unwrap();
             let expected = (variance(&arm, 1.0) + variance(&control, 1.0 + margin)).sqrt() / 3.0;
             assert!((beyond.se.unwrap() - expected).abs() < 1e-12, "{margin}: {beyond:?}, {expected}");
+        }
+    }
+
+    // 9 of 900 and none of 100 succeed, which tells nothing of the arm's spread: of shares that are alike it is .009·.991 in both. The covariate is 1
+    // of 405 of the control, 6 of whose successes are among them, and of 50 of the arm: its spread is .455·.545, the covariance .006 - .009·.455.
+    #[test]
+    fn an_adjusted_share_has_the_error_of_shares_that_are_alike() {
+        let of = |n: u64, successes: f64, before: f64, both: f64| {
+            let totals = PairTotals {
+                n,
+                sum: successes,
+                sum_sq: successes,
+                other_sum: before,
+                other_sum_sq: before,
+                cross_sum: both,
+            };
+            PairSums::of(&totals).unwrap()
+        };
+        let (control, arm) = (of(900, 9.0, 405.0, 6.0), of(100, 0.0, 50.0, 0.0));
+        let laws = Laws { value: Law::Proportion, covariate: Law::Proportion };
+        let (own, before, both) = (0.009 * 0.991, 0.455 * 0.545, 0.006 - 0.009 * 0.455);
+        let theta = both / before;
+        let kept = own - theta * both;
+        let found = shares_beyond(&control, &arm, laws, 0.0).unwrap();
+        assert!((found.value - (-0.01 - theta * (0.5 - 0.45))).abs() < 1e-12, "{found:?}");
+        let expected = (kept * (1.0 / 900.0 + 1.0 / 100.0)).sqrt();
+        assert!((found.se.unwrap() - expected).abs() < 1e-12, "{found:?} {expected}");
+        let plain = adjusted(&control, &arm, laws).contrast.absolute.unwrap();
+        assert!((plain.value - found.value).abs() < 1e-12 && plain.se.unwrap() < 0.5 * expected, "{plain:?}");
+        // A covariate that tells nothing leaves the shares as they are.
+        let (control, arm) = (of(900, 9.0, 0.0, 0.0), of(100, 0.0, 0.0, 0.0));
+        for null in [-0.2, 0.0, 0.3] {
+            let found = shares_beyond(&control, &arm, laws, null).unwrap();
+            let share = |n, successes| Proportion::of(n, successes).unwrap();
+            let plain = proportion::beyond(&share(900, 9.0), &share(100, 0.0), null).unwrap();
+            assert!((found.value - plain.value).abs() < 1e-12, "{null}: {found:?}");
+            assert!((found.se.unwrap() - plain.se.unwrap()).abs() < 1e-12, "{null}: {found:?}");
         }
     }
 

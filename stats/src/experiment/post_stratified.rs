@@ -8,6 +8,8 @@
 //! Valid when: every stratum has some units in both arms. Strata that expect fewer than five in an arm are merged, and told, and so is one that has
 //! fewer than two in one. Merging by what came alone would merge the strata whose units happened to be dealt out unevenly, and what
 //! that makes of the difference is in no variance: of arms that are alike, 100 units in 20 strata each whose means are a deviation apart, 13 % differed.
+//! Shares over many looks and against margins have the error of shares that differ by the margin in each stratum, as [`proportion::beyond`] says
+//! for all units: of a small arm that met no success by chance the error above is that of the control alone.
 //! Degenerate: one stratum, or none with two units in both arms, is Welch's comparison of all units.
 //! Reference: Miratrix, Sekhon, Yu 2013, doi:10.1111/j.1467-9868.2012.01048.x; Xie, Aurisset 2016, doi:10.1145/2939672.2939733.
 //! Oracle: NumPy 2 by the formula; regression with all interactions in statsmodels 0.15 gives the same estimate.
@@ -16,6 +18,7 @@
 use super::{
     effect::{Arm, Contrast, ControlError, Estimate, finite},
     mean,
+    proportion::{self, Proportion},
     sums::Sums,
 };
 
@@ -74,6 +77,39 @@ pub fn post_stratified(strata: &[Stratum]) -> PostStratified {
     strata.iter().for_each(|stratum| all.merge(stratum));
     let (usable, merged) = usable(strata, &all);
     of_strata(&usable, merged, &all)
+}
+
+/// The arm's share beyond 1 + `null` times the control's, where units have the value 1 or 0, with the error that it has if that is 0; `None` as for
+/// [`proportion::beyond`].
+#[must_use]
+pub fn shares_beyond(strata: &[Stratum], null: f64) -> Option<Estimate> {
+    let mut all = Stratum::default();
+    strata.iter().for_each(|stratum| all.merge(stratum));
+    let (usable, _) = usable(strata, &all);
+    let of = |stratum: &Stratum| {
+        proportion::beyond(&successes(&stratum.control)?, &successes(&stratum.arm)?, null)
+    };
+    if usable.len() < 2 {
+        return of(&all);
+    }
+    let weight = |stratum: &Stratum| stratum.n() as f64 / all.n() as f64;
+    let (mut value, mut within) = (0.0, 0.0);
+    for stratum in &usable {
+        let (found, w, n) = (of(stratum)?, weight(stratum), stratum.n() as f64);
+        value += w * found.value;
+        // Shares that are estimated from n units have (n - 1)/n of their spread.
+        within += w * w * found.se?.powi(2) * n / (n - 1.0);
+    }
+    let mut between = 0.0;
+    for stratum in &usable {
+        between += weight(stratum) * (of(stratum)?.value - value).powi(2) / all.n() as f64;
+    }
+    Some(Estimate { value, se: finite((within + between).sqrt()) })
+}
+
+fn successes(sums: &Sums) -> Option<Proportion> {
+    let n = sums.n() as f64;
+    Proportion::of(sums.n(), (sums.mean(0)? * n).clamp(0.0, n)).ok()
 }
 
 /// The same of strata that have units enough.
@@ -183,8 +219,13 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_distr::{Distribution, StandardNormal};
 
-    use super::{PostStratified, Stratum, of_strata, post_stratified};
-    use crate::experiment::{effect::Level, mean::welch, sums::Sums};
+    use super::{PostStratified, Stratum, of_strata, post_stratified, shares_beyond};
+    use crate::experiment::{
+        effect::Level,
+        mean::welch,
+        proportion::{self, Proportion},
+        sums::Sums,
+    };
 
     fn sums(values: &[f64]) -> Sums {
         let mut sums = Sums::default();
@@ -250,6 +291,38 @@ mod tests {
         let beyond = contrast.beyond(-0.1).unwrap();
         assert!((beyond.value - mean / base).abs() < 1e-12, "{beyond:?}");
         assert!((beyond.se.unwrap() - (within + between).sqrt() / base).abs() < 1e-12, "{beyond:?}");
+    }
+
+    /// So many units, of which so many succeeded.
+    fn shares(control: (u64, u64), arm: (u64, u64)) -> Stratum {
+        let of = |(n, successes): (u64, u64)| Sums::of(n, successes as f64, successes as f64).unwrap();
+        Stratum { control: of(control), arm: of(arm) }
+    }
+
+    // Weights 1/2 each. If shares are alike they are 4/500 and 10/500: variances p(1-p)·(1/450 + 1/50)·500/499 of each, and differences -4/450 and
+    // -6/450 + 4/50 of which the spread about their mean is divided by 1,000. By their own errors the arm of the first has none.
+    #[test]
+    fn shares_that_are_alike_have_the_error_of_both_arms() {
+        let strata = [shares((450, 4), (50, 0)), shares((450, 6), (50, 4))];
+        let found = shares_beyond(&strata, 0.0).unwrap();
+        let differences = [-4.0 / 450.0, 4.0 / 50.0 - 6.0 / 450.0];
+        let value = 0.5 * (differences[0] + differences[1]);
+        let of = |p: f64| p * (1.0 - p) * (1.0 / 450.0 + 1.0 / 50.0) * 500.0 / 499.0;
+        let within = 0.25 * (of(0.008) + of(0.02));
+        let between =
+            (0.5 * (differences[0] - value).powi(2) + 0.5 * (differences[1] - value).powi(2)) / 1000.0;
+        assert!((found.value - value).abs() < 1e-15, "{found:?}");
+        assert!((found.se.unwrap() - (within + between).sqrt()).abs() < 1e-12, "{found:?}");
+        let contrast = post_stratified(&strata).contrast;
+        assert!((contrast.absolute.unwrap().value - found.value).abs() < 1e-12);
+        let beyond = shares_beyond(&strata, -0.2).unwrap().value;
+        assert!((beyond - (value + 0.2 * contrast.mean_control.unwrap())).abs() < 1e-12, "{beyond}");
+        let one = shares_beyond(&strata[..1], 0.1).unwrap();
+        let of = |n, successes| Proportion::of(n, successes).unwrap();
+        let plain = proportion::beyond(&of(450, 4.0), &of(50, 0.0), 0.1).unwrap();
+        assert!((one.value - plain.value).abs() < 1e-12, "{one:?}");
+        assert!((one.se.unwrap() - plain.se.unwrap()).abs() < 1e-12, "{one:?}");
+        assert_eq!(shares_beyond(&[], 0.0), None);
     }
 
     #[test]

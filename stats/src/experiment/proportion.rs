@@ -88,17 +88,29 @@ pub fn proportions(control: &Proportion, arm: &Proportion) -> Contrast {
 /// `null` of -1 or less.
 #[must_use]
 pub fn beyond(control: &Proportion, arm: &Proportion, null: f64) -> Option<Estimate> {
-    let factor = Some(1.0 + null).filter(|factor| *factor > 0.0)?;
+    let counts = |side: &Proportion| [side.n as f64, side.successes];
+    let ([n_control, _], [n, _]) = (counts(control), counts(arm));
+    let [base, share] = likeliest(counts(control), counts(arm), null)?;
+    let factor = 1.0 + null;
     let value = arm.share()? - factor * control.share()?;
-    let (n_control, n) = (control.n as f64, arm.n as f64);
+    let variance = share * (1.0 - share) / n + factor * factor * base * (1.0 - base) / n_control;
+    Some(Estimate { value, se: Some(variance.sqrt()) })
+}
+
+/// The shares of control and arm of the largest likelihood where the arm's is 1 + `null` times the control's, from units and successes of
+/// each; `None` as for [`beyond`].
+pub(crate) fn likeliest(control: [f64; 2], arm: [f64; 2], null: f64) -> Option<[f64; 2]> {
+    let factor = Some(1.0 + null).filter(|factor| *factor > 0.0)?;
+    let ([n_control, of_control], [n, of_arm]) = (control, arm);
+    if !(n_control > 0.0 && n > 0.0) {
+        return None;
+    }
     // The likelihood is largest at the smaller root of a·p² - b·p + c, written without cancellation.
     let a = factor * (n_control + n);
-    let b = n_control + factor * n + arm.successes + factor * control.successes;
-    let c = control.successes + arm.successes;
-    let base = 2.0 * c / (b + (b * b - 4.0 * a * c).max(0.0).sqrt());
-    let share = (factor * base).min(1.0);
-    let variance = share * (1.0 - share) / n + factor * factor * base * (1.0 - base).max(0.0) / n_control;
-    Some(Estimate { value, se: Some(variance.sqrt()) })
+    let b = n_control + factor * n + of_arm + factor * of_control;
+    let c = of_control + of_arm;
+    let base = (2.0 * c / (b + (b * b - 4.0 * a * c).max(0.0).sqrt())).clamp(0.0, 1.0);
+    Some([base, (factor * base).min(1.0)])
 }
 
 #[cfg(test)]
