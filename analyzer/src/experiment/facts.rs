@@ -9,7 +9,7 @@ use windvane_stats::experiment::{
     quantile::QuantileArm,
     sums::{PairSums, RatioSums, Sums},
 };
-use windvane_store::experiment::TimingRow;
+use windvane_store::{experiment::TimingRow, findings::looks_taken::LooksByAnother};
 use windvane_types::experiment::Comparison;
 
 use super::{Metric, anytime::AnytimeQuantile, looks::Looked};
@@ -56,6 +56,8 @@ pub(super) struct Parts {
     pub(super) timed: Option<Timed>,
     /// The looks that were taken, where they share alpha and are recorded.
     pub(super) looked: Option<Looked>,
+    /// The looks that decided by another inference, where this one holds at any number of them.
+    pub(super) looked_before: Vec<LooksByAnother>,
 }
 
 /// The values of the units farthest from their arm's mean.

@@ -17,7 +17,7 @@ use super::{
     facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part},
     health,
     inference::{Inference, alternative_name},
-    looks::{Place, Seen},
+    looks::{self, Place, Seen},
     metric::Measured,
     request::{LookedAt, Rule},
     shares::Shares,
@@ -262,6 +262,8 @@ fn comparison(
     comparison.ledger.extend(exact.map(|exact| exact.told()));
     let told = verdicts::told(&comparison, deciding);
     comparison.ledger.extend(told);
+    let of = (comparison.metric.as_str(), comparison.arm.as_str());
+    comparison.ledger.extend(looks::told_before(&facts.parts.looked_before, of));
     comparison
 }
 

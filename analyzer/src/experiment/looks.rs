@@ -7,7 +7,7 @@ use windvane_stats::experiment::{effect::Alternative, group_sequential::GROWTH_M
 use windvane_store::{
     Reader,
     experiment::ExposedBy,
-    findings::looks_taken::{LookTaken, LooksUnplanned, looks_taken, looks_unplanned},
+    findings::looks_taken::{LookTaken, LooksByAnother, looks_by_another, looks_taken},
 };
 use windvane_types::{counting::counted, span};
 
@@ -29,7 +29,7 @@ pub(super) struct Looked {
     /// In time.
     taken: Vec<LookTaken>,
     /// Those that had no plan and spent nothing of it.
-    unplanned: Vec<LooksUnplanned>,
+    by_another: Vec<LooksByAnother>,
 }
 
 /// Reads the looks that were taken, where they share alpha.
@@ -45,10 +45,22 @@ pub(super) async fn looked(
     let off = experiment.rule.weights.iter().filter(|(_, weight)| *weight <= 0.0);
     let off: Vec<&str> = off.map(|(arm, _)| arm.as_str()).collect();
     let taken = reader.rows(&looks_taken(&exposed.experiment, exposed.end_us, &off)).await?;
-    let span = (exposed.start_us.unwrap_or(0), exposed.end_us);
-    let unplanned = reader.rows(&looks_unplanned(&exposed.experiment, span)).await?;
+    let by_another = by_another(reader, experiment).await?;
     let definitions = experiment.metrics.iter().map(|metric| definition(experiment, metric)).collect();
-    Ok(Some(Looked { as_of_us: exposed.end_us, definitions, taken, unplanned }))
+    Ok(Some(Looked { as_of_us: exposed.end_us, definitions, taken, by_another }))
+}
+
+/// Reads how many looks decided by another inference, where this one is to hold at every look.
+pub(super) async fn by_another(
+    reader: &Reader,
+    experiment: &StoredExperiment,
+) -> Result<Vec<LooksByAnother>, ExperimentError> {
+    let StoredExperiment { exposed, rule, .. } = experiment;
+    if !matches!(rule.inference, Inference::GroupSequential(_) | Inference::Sequential) {
+        return Ok(Vec::new());
+    }
+    let span = (exposed.start_us.unwrap_or(0), exposed.end_us);
+    Ok(reader.rows(&looks_by_another(&exposed.experiment, rule.inference.as_str(), span)).await?)
 }
 
 /// What is compared. How it is estimated (covariate, strata) is no part of it: who changes that looks at the same difference once more.
@@ -218,7 +230,9 @@ impl Looked {
             }),
             told_others(others.iter().filter(|look| before(look)).count()),
             told_plan(other_plan),
-            told_unplanned(self.unplanned.iter().filter(|of| of.metric == seen.metric && of.arm == seen.arm)),
+            told_by_another(
+                self.by_another.iter().filter(|of| of.metric == seen.metric && of.arm == seen.arm),
+            ),
             told_more(looks, fractions.len()).filter(|_| closed.is_none()),
         ];
         let found = mine.iter().filter(|look| look.plan == plan).filter_map(|look| found(look)).collect();
@@ -307,20 +321,32 @@ fn told_plan(looks: usize) -> Option<String> {
 }
 
 /// Says of looks before the inference was changed that the plan cannot make up for them.
-fn told_unplanned<'a>(looks: impl Iterator<Item = &'a LooksUnplanned>) -> Option<String> {
+fn told_by_another<'a>(looks: impl Iterator<Item = &'a LooksByAnother>) -> Option<String> {
+    let by = others_named(looks)?;
+    Some(format!(
+        "inference changed on the way: {by} and spent no alpha of this plan, so over all looks a false verdict is likelier than \
+         alpha; a new `start` begins anew"
+    ))
+}
+
+/// The same where this inference holds at any number of looks of its own.
+pub(super) fn told_before(looks: &[LooksByAnother], (metric, arm): (&str, &str)) -> Option<String> {
+    let by = others_named(looks.iter().filter(|of| of.metric == metric && of.arm == arm))?;
+    Some(format!(
+        "inference changed on the way: {by}, with an error of their own beside this one's, so over all looks a false verdict is likelier \
+         than alpha; a new `start` begins anew"
+    ))
+}
+
+/// How many looks decided by which inference; `None` where there are none.
+fn others_named<'a>(looks: impl Iterator<Item = &'a LooksByAnother>) -> Option<String> {
     let (mut times, mut names) = (0, Vec::new());
     for of in looks {
         times += of.times;
         names.push(format!("`{}`", of.inference));
     }
     let looks_did = counted(times, "earlier look decided by", "earlier looks decided by");
-    (times > 0).then(|| {
-        format!(
-            "inference changed on the way: {looks_did} {} and spent no alpha of this plan, so over all looks a false verdict is likelier than \
-             alpha; a new `start` begins anew",
-            names.join(" or ")
-        )
-    })
+    (times > 0).then(|| format!("{looks_did} {}", names.join(" or ")))
 }
 
 fn told_more(looks: &Looks, taken: usize) -> Option<String> {

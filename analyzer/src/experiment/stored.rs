@@ -166,8 +166,12 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     };
     let timed = stored_timing::timed(reader, experiment, &facts.arms).await?;
     let looked = looks::looked(reader, experiment).await?;
+    let looked_before = match looked {
+        Some(_) => Vec::new(),
+        None => looks::by_another(reader, experiment).await?,
+    };
     let parts = stored_timing::followed(parts.whole(), &experiment.exposed);
-    let facts = Facts { rows: None, parts: Parts { timed, looked, ..parts }, ..facts };
+    let facts = Facts { rows: None, parts: Parts { timed, looked, looked_before, ..parts }, ..facts };
     super::judged(&facts, &experiment.rule)
 }
 

@@ -66,9 +66,9 @@ const TAKEN: &str = "
       AND (boundary IS NOT NULL OR found.as_of = fromUnixTimestamp64Micro({as_of:Int64}, 'UTC'))
     ORDER BY as_of_us, metric, arm";
 
-/// Looks at one metric of one arm over all units that decided by an inference without a plan, and spent nothing of its alpha.
+/// Looks at one metric of one arm over all units that decided by another inference, with an error of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct LooksUnplanned {
+pub struct LooksByAnother {
     /// The metric.
     pub metric: String,
     /// The arm.
@@ -79,17 +79,18 @@ pub struct LooksUnplanned {
     pub times: u64,
 }
 
-/// Asks how many looks with a difference there were as of times between both, microseconds since 1970 UTC, by an inference without a plan.
-/// The rows are [`LooksUnplanned`].
+/// Asks how many looks with a difference there were as of times between both, microseconds since 1970 UTC, by another inference than this.
+/// The rows are [`LooksByAnother`].
 #[must_use]
-pub fn looks_unplanned(experiment: &str, (after_us, before_us): (i64, i64)) -> Statement {
-    Statement::new(UNPLANNED)
+pub fn looks_by_another(experiment: &str, inference: &str, (after_us, before_us): (i64, i64)) -> Statement {
+    Statement::new(BY_ANOTHER)
         .param("experiment", experiment)
+        .param("own", inference)
         .param("after", after_us)
         .param("before", before_us)
 }
 
-const UNPLANNED: &str = "
+const BY_ANOTHER: &str = "
     SELECT metric, arm, JSONExtractString(detail, 'decision', 'inference') AS inference, uniqExact(found.as_of) AS times
     FROM windvane.experiment_findings AS found FINAL
     INNER JOIN (
@@ -97,7 +98,7 @@ const UNPLANNED: &str = "
         FROM windvane.experiment_looks WHERE experiment = {experiment:String} GROUP BY as_of
     ) AS looks ON looks.as_of = found.as_of AND looks.last = found.computed_at
     WHERE found.experiment = {experiment:String} AND segment_key = '' AND absolute IS NOT NULL
-      AND inference NOT IN ('', 'group_sequential')
+      AND inference NOT IN ('', {own:String})
       AND found.as_of > fromUnixTimestamp64Micro({after:Int64}, 'UTC')
       AND found.as_of < fromUnixTimestamp64Micro({before:Int64}, 'UTC')
     GROUP BY metric, arm, inference

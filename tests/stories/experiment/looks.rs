@@ -191,6 +191,13 @@ fn looks_by_another_inference_are_told(service: &Service, folder: &Path) {
         told(&document) && found.contains("1 earlier look decided by `fixed` and spent no alpha"),
         "{found}"
     );
+    let sequential =
+        look_by_another(service, folder, (plan, "inference = \"sequential\"\n"), &["--no-record"]);
+    let found = ledger(&sequential, "revenue");
+    assert!(
+        told(&sequential) && found.contains("decided by `fixed` or `group_sequential`, with an error"),
+        "{found}"
+    );
 }
 
 /// Of 600 planned units 480 have come, whatever C was dealt; the same data are the look that was recorded.

@@ -48,8 +48,8 @@ fn place(taken: Vec<LookTaken>) -> Place {
     place_after(taken, Vec::new())
 }
 
-fn place_after(taken: Vec<LookTaken>, unplanned: Vec<LooksUnplanned>) -> Place {
-    let looked = Looked { as_of_us: NOW, definitions: vec!["mean".to_owned()], taken, unplanned };
+fn place_after(taken: Vec<LookTaken>, by_another: Vec<LooksByAnother>) -> Place {
+    let looked = Looked { as_of_us: NOW, definitions: vec!["mean".to_owned()], taken, by_another };
     let seen = Seen {
         place: 0,
         metric: "revenue",
@@ -134,7 +134,7 @@ fn what_is_to_be_known_of_looks_is_told() {
 
 #[test]
 fn looks_before_the_inference_was_changed_are_told_and_do_not_count() {
-    let of = |arm: &str, inference: &str, times| LooksUnplanned {
+    let of = |arm: &str, inference: &str, times| LooksByAnother {
         metric: "revenue".to_owned(),
         arm: arm.to_owned(),
         inference: inference.to_owned(),
@@ -214,7 +214,7 @@ fn recorded_boundaries(units: &[u64], schedule: &Schedule) -> Vec<f64> {
         as_of_us: 0,
         definitions: vec!["mean".to_owned()],
         taken: Vec::new(),
-        unplanned: Vec::new(),
+        by_another: Vec::new(),
     };
     let mut found = Vec::new();
     for (look, units) in (1_i64..).zip(units) {
