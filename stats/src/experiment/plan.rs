@@ -6,7 +6,8 @@
 //! v₁/n₁ + v₀/n₀ on the absolute scale and v₁/(n₁m₀²) + v₀m₁²/(n₀m₀⁴) on the relative one, with m₁ the mean at the effect d, or where
 //! the null hypothesis is a difference d₀ the mean at d₀, as in [`super::effect::Contrast::beyond`].
 //! The test rejects beyond the critical value of its stopping rule: normal, or the confidence sequence's at this number of units.
-//! Two shares over many looks are tested by the error of shares that are alike (the pooled z), so that the critical value is in that.
+//! Two shares over many looks are tested by the error of shares that are alike (the pooled z), and against a margin at any number of looks by that
+//! of the likeliest shares that differ by the margin ([`super::proportion::beyond`]), so that the critical value is in that.
 //! A mean at a fixed horizon has Student's t with Satterthwaite's degrees of freedom instead, non-central at the effect.
 //! Two-sided power counts both sides.
 //! Valid when: estimates are about normal; the past is like the future.
@@ -25,7 +26,7 @@ pub use baseline::Baseline;
 
 use super::{
     effect::{Alternative, Estimate, Level},
-    sequence,
+    proportion, sequence,
 };
 use crate::survival;
 
@@ -178,15 +179,29 @@ impl Plan {
         Some(variance.sqrt()).filter(|se| se.is_finite() && *se > 0.0)
     }
 
-    /// The error by which two shares are tested over many looks: that of shares that are alike. `None` of everything else, which is tested by the
-    /// error that it has.
+    /// The error by which two shares are tested over many looks or against a margin: that of shares that are alike, or differ by the margin. `None`
+    /// of everything else, which is tested by the error that it has.
     fn counted(&self, effect: f64, (n_control, n_arm): (f64, f64)) -> Option<f64> {
-        let by_own = self.stopping == Stopping::Fixed || self.null != 0.0 || self.scale != Scale::Absolute;
-        if by_own || !self.baseline.is_plain_share() {
+        if !self.baseline.is_share() || (self.stopping == Stopping::Fixed && self.null == 0.0) {
             return None;
         }
-        let alike = self.baseline.mean() + effect * n_arm / (n_control + n_arm);
-        Some((self.baseline.variance_at(alike)? * (1.0 / n_control + 1.0 / n_arm)).sqrt())
+        let base = self.baseline.mean();
+        match self.scale {
+            Scale::Absolute if self.null == 0.0 => {
+                let alike = base + effect * n_arm / (n_control + n_arm);
+                Some((self.baseline.variance_at(alike)? * (1.0 / n_control + 1.0 / n_arm)).sqrt())
+            }
+            Scale::Absolute => None,
+            Scale::Relative => {
+                let counts = |n: f64, share: f64| [n, n * share];
+                let arm = counts(n_arm, base + effect * base);
+                let [control, arm] = proportion::likeliest(counts(n_control, base), arm, self.null)?;
+                let factor = 1.0 + self.null;
+                let own = self.baseline.variance_at(arm)? / n_arm;
+                let other = factor * factor * self.baseline.variance_at(control)? / n_control;
+                Some((own + other).sqrt() / base).filter(|error| error.is_finite())
+            }
+        }
     }
 
     /// The arm's mean by which the control's error is weighed on the relative scale.

@@ -106,9 +106,9 @@ impl Baseline {
         }
     }
 
-    /// Whether it is a proportion that no covariate adjusts.
-    pub(super) fn is_plain_share(&self) -> bool {
-        self.variance == Variance::Share && self.kept >= 1.0
+    /// Whether it is a proportion, which a covariate may adjust.
+    pub(super) fn is_share(&self) -> bool {
+        self.variance == Variance::Share
     }
 
     /// Satterthwaite's degrees of freedom of two arms of equal variance; `None` where the test is the normal one.
