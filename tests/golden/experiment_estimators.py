@@ -195,9 +195,8 @@ def adjusted_ratio(name, control, arm):
         return len(rows), ratios, forms
 
     sides = [linear(control), linear(arm)]
-    above = sum(mp.fsum([a * b for a, b in zip(*forms)]) / (n - 1) / n for n, _, forms in sides)
-    below = sum(mp.fsum([b * b for b in forms[1]]) / (n - 1) / n for n, _, forms in sides)
-    theta = above / below
+    _, _, (own, past) = linear(control + arm)
+    theta = mp.fsum([a * b for a, b in zip(own, past)]) / mp.fsum([b * b for b in past])
     means = [ratios[0] - theta * ratios[1] for _, ratios, _ in sides]
     bases = [ratios[0] for _, ratios, _ in sides]
     variances = [variance([a - theta * b for a, b in zip(*forms)]) / n for n, _, forms in sides]

@@ -164,14 +164,16 @@ def cuped(units, arm, column, covariate):
 
 def cuped_ratio(units, arm, columns):
     """Numerator, denominator, and the two before: each unit's part in both ratios, and their covariance row by row."""
-    def of(arm):
-        x, y, u, v = (np.array(column) for column in zip(*sums(units, arm, *columns)))
+    def of(*arms):
+        rows = [row for arm in arms for row in sums(units, arm, *columns)]
+        x, y, u, v = (np.array(column) for column in zip(*rows))
         r, before = x.sum() / y.sum(), u.sum() / v.sum()
         own, past = (x - r * y) / y.mean(), (u - before * v) / v.mean()
         return len(x), float(r), float(before), np.cov(own, past)
 
     (n0, r0, before0, c0), (n1, r1, before1, c1) = of("A"), of(arm)
-    theta = float((c0[0, 1] / n0 + c1[0, 1] / n1) / (c0[1, 1] / n0 + c1[1, 1] / n1))
+    both = of("A", arm)[3]
+    theta = float(both[0, 1] / both[1, 1])
     combined = lambda c, a, b: float(a * a * c[0, 0] + 2 * a * b * c[0, 1] + b * b * c[1, 1])
     v0, v1 = combined(c0, 1, -theta) / n0, combined(c1, 1, -theta) / n1
     relative = combined(c1, 1 / r0, -theta / r0) / n1 + combined(c0, -r1 / r0**2, theta / r0) / n0
