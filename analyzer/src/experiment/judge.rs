@@ -375,6 +375,10 @@ fn ledger(
             found.merged
         ));
     }
+    let tied = |side: &ArmMetric| matches!(&side.sums, ArmSums::Quantile(Some(side)) if side.is_tied());
+    if tied(control) || tied(arm) {
+        lines.push("tied: so many rows have the quantile itself that its error is the whole way to the other end of its interval".to_owned());
+    }
     if quantile && control.values + arm.values > control.n + arm.n {
         lines.push(format!(
             "clustered: {} of {}, so the interval counts units and not rows",

@@ -8,6 +8,10 @@
 //! Formula: Q by type 7 of Hyndman and Fan. With L, U the order statistics at n(q ± z√(q(1-q)/n)), rounded outwards, z at 95 %:
 //! variance ((n-1)/n)·((U-L)/2z)²·V/(q(1-q)/n), where V is the variance of the ratio of sums Σ(rows at most Q)/Σ rows over
 //! units: 1 row a unit leaves the last factor near 1, rows alike within a unit raise it.
+//! Tied values (counts, whole milliseconds): where Q itself is one end of the interval, half of the interval's width is no error. Of counts
+//! whose quantile is 6 or 7, as chance has it, both arms have the ends 6 and 7, and the estimates differ by four such errors: of Poisson counts of
+//! mean 5 without a difference p75 differed in 32 of 100 samples of 500. There the error is the whole way to the other end, over z, and V is
+//! held against p(1-p)/n of the share p of rows at most Q; where that is all of them, rows of a unit count as alike.
 //! Valid when: n·min(q, 1-q) is at least 3.84·max(q, 1-q), so that both ranks exist (381 rows for p99); below there is no
 //! standard error. Neither is there one where L = U in one arm alone, that is an atom, not certainty. No floor in the unit of
 //! the values is used: seconds and microseconds give the same.
@@ -111,15 +115,31 @@ impl QuantileArm {
         Some(Self { q, estimate, ends: ranks.ends.map(|(lo, hi)| (at(lo), at(hi))), clusters })
     }
 
+    /// Whether so many rows have the estimate itself that it is one end of the interval.
+    #[must_use]
+    pub fn is_tied(&self) -> bool {
+        self.ends.is_some_and(|(lo, hi)| lo < hi && (self.estimate <= lo || self.estimate >= hi))
+    }
+
     /// The variance of the estimate; `None` where it is refused.
     #[must_use]
     pub fn variance(&self) -> Option<f64> {
         let (lo, hi) = self.ends?;
-        let rows = self.clusters.mean(1)? * self.clusters.n() as f64;
-        let independent = self.q * (1.0 - self.q) / rows;
-        let inflation = ratio::of(&self.clusters).variance? / independent;
-        let half_width = (hi - lo) / (2.0 * Z);
-        finite(half_width * half_width * ((rows - 1.0) / rows * inflation))
+        let size = self.clusters.mean(1)?;
+        let rows = size * self.clusters.n() as f64;
+        let of_units = ratio::of(&self.clusters).variance?;
+        let (error, inflation) = if self.is_tied() {
+            let share = self.clusters.mean(0)? / size;
+            let independent = share * (1.0 - share) / rows;
+            let inflation = match independent > 0.0 {
+                true => of_units / independent,
+                false => self.clusters.covariance(1, 1)? / size + size,
+            };
+            ((hi - lo) / Z, inflation)
+        } else {
+            ((hi - lo) / (2.0 * Z), of_units / (self.q * (1.0 - self.q) / rows))
+        };
+        finite(error * error * ((rows - 1.0) / rows * inflation))
     }
 }
 
@@ -208,6 +228,35 @@ mod tests {
         // An atom in one arm alone is not certainty.
         assert_eq!(quantiles(Some(&same), Some(&other)).absolute(level).unwrap().se, None);
         assert_eq!(quantiles(None, Some(&other)).absolute, None);
+    }
+
+    // Poisson(5) by its distribution function: P(X ≤ 6) = .7622. In the first arm 376 of 500 are 6 or less, in the other one fewer, so that the
+    // quantiles are 6 and 7, and the ends of both 6 and 7: the order statistics 356 and 394.
+    #[test]
+    fn quantiles_of_tied_values_do_not_differ_by_the_step_between_them() {
+        let level = Level::two_sided(0.05);
+        let counts = |at_most_six: usize| {
+            let mut values = vec![5.0; 300];
+            values.resize(at_most_six, 6.0);
+            values.resize(480, 7.0);
+            values.resize(500, 8.0);
+            single(&values, 0.75)
+        };
+        let (control, arm) = (counts(376), counts(374));
+        assert_eq!((control.estimate, arm.estimate), (6.0, 7.0));
+        assert_eq!((control.ends, arm.ends), (Some((6.0, 7.0)), Some((6.0, 7.0))));
+        assert!(control.is_tied() && arm.is_tied());
+        let effect = quantiles(Some(&control), Some(&arm)).absolute(level).unwrap();
+        // √2/1.96 for a step of 1: SciPy's norm gives p .1658.
+        assert!((effect.se.unwrap() - 0.721_551).abs() < 1e-5, "{effect:?}");
+        assert!((effect.p_value.unwrap() - 0.166).abs() < 1e-3, "{effect:?}");
+        // All rows are at most the estimate, and three of a unit are alike: as many as it has rows count as one.
+        let most: Vec<f64> = [4.0, 5.0].into_iter().flat_map(|value| [value; 150]).collect();
+        let alike = QuantileArm::of_units(most.chunks(3), 0.55).unwrap();
+        assert_eq!((alike.estimate, alike.ends), (5.0, Some((4.0, 5.0))));
+        let expected = 3.0 * 299.0 / 300.0 / (1.959_963_984_540_054_f64).powi(2);
+        assert!((alike.variance().unwrap() - expected).abs() < 1e-9, "{:?}", alike.variance());
+        assert!(!single(&ladder(1000, 1.0), 0.9).is_tied());
     }
 
     #[test]
