@@ -178,7 +178,7 @@ fn covariate(metric: &MetricFacts, (control, arm): (&ArmMetric, &ArmMetric), nam
 
 /// The same of a ratio, which has no deviation of its own to tell a difference in.
 fn ratio_covariate((control, arm): (&RatioSums, &RatioSums), subject: String) -> Option<Check> {
-    let before = ratio::ratios(&control.select([2, 3]), &arm.select([2, 3]));
+    let before = ratio::alike(&control.select([2, 3]), &arm.select([2, 3]));
     let p_value = before.absolute(Level::two_sided(ALPHA)).and_then(|effect| effect.p_value);
     let (verdict, meaning, advice) = match p_value {
         None => (
@@ -202,10 +202,10 @@ fn ratio_covariate((control, arm): (&RatioSums, &RatioSums), subject: String) ->
 fn carried(sides: (&ArmMetric, &ArmMetric), subject: &str) -> Option<Check> {
     let before = match (&sides.0.sums, &sides.1.sums) {
         (ArmSums::Adjusted(control, _), ArmSums::Adjusted(arm, _)) => {
-            mean::welch(&control.select([1]), &arm.select([1]))
+            mean::alike(&control.select([1]), &arm.select([1]))
         }
         (ArmSums::AdjustedRatio(control), ArmSums::AdjustedRatio(arm)) => {
-            ratio::ratios(&control.select([2, 3]), &arm.select([2, 3]))
+            ratio::alike(&control.select([2, 3]), &arm.select([2, 3]))
         }
         _ => return None,
     };
