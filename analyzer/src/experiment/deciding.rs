@@ -33,6 +33,8 @@ pub(super) struct Deciding<'a> {
     pub(super) anytime: Option<Anytime>,
     /// Control and arm, where both are shares of units.
     pub(super) shares: Option<Shares<'a>>,
+    /// How many segments this is one of; 1 of the whole.
+    pub(super) among: usize,
 }
 
 /// What is tested, and the degrees of freedom of its error; none where that is not estimated from a spread.
@@ -199,7 +201,8 @@ impl Deciding<'_> {
         })
     }
 
-    /// Whether the arm is shown to be not worse by the margin, or to be worse.
+    /// Whether the arm is shown to be not worse by the margin, or to be worse. That one segment of many is worse chance shows sooner, so that they
+    /// share alpha; that all of them hold it does not.
     pub(super) fn guardrail(&self, better: Better, margin: Option<f64>) -> Guardrail {
         let margin = margin.unwrap_or(0.0);
         let (bound, held, broken) = match better {
@@ -207,8 +210,9 @@ impl Deciding<'_> {
             Better::Lower => (margin, Alternative::Less, Alternative::Greater),
         };
         let p_value = self.p_at(bound, held);
-        let shown = |p: Option<f64>| p.is_some_and(|p| p < self.rule.alpha);
-        let verdict = match (shown(p_value), shown(self.p_at(bound, broken))) {
+        let shown = |p: Option<f64>, alpha: f64| p.is_some_and(|p| p < alpha);
+        let (alpha, of_segment) = (self.rule.alpha, self.rule.alpha / self.among as f64);
+        let verdict = match (shown(p_value, alpha), shown(self.p_at(bound, broken), of_segment)) {
             (true, _) => GuardrailVerdict::Held,
             (false, true) => GuardrailVerdict::Broken,
             (false, false) => GuardrailVerdict::Undecided,

@@ -32,7 +32,7 @@ pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
     let srm = sample_ratio(facts, SRM_BELOW, rule);
     let mut health = health::checks(facts, control, (&srm, rule));
     let places = places(facts, control, rule);
-    let mut comparisons = comparisons(facts, control, (rule, &places));
+    let mut comparisons = comparisons(facts, control, (rule, &places, 1));
     let mut segments = segments(facts, control, (rule, &places));
     let tests = corrected(&mut comparisons, &mut segments, (facts, rule));
     let decide = |comparison: &mut Comparison, ratio: &Srm| match facts.switched_off(comparison) {
@@ -88,14 +88,15 @@ fn arms(facts: &Facts) -> Vec<Arm> {
 
 /// The comparisons within each segment; neither corrected nor judged yet.
 fn segments(facts: &Facts, control: usize, (rule, places): (&Rule, &Places)) -> Vec<Segment> {
-    let bound = SRM_BELOW / facts.parts.segments.len().max(1) as f64;
+    let among = facts.parts.segments.len().max(1);
+    let bound = SRM_BELOW / among as f64;
     let own = |of_metric: &Vec<Place>| -> Vec<Place> { of_metric.iter().map(Place::of_segment).collect() };
     let places: Vec<Vec<Place>> = places.iter().map(own).collect();
     let of = |part: &Part| Segment {
         segment: part.values.clone(),
         arms: arms(&part.facts),
         srm: sample_ratio(&part.facts, bound, rule),
-        comparisons: comparisons(&part.facts, control, (rule, &places)),
+        comparisons: comparisons(&part.facts, control, (rule, &places, among)),
     };
     facts.parts.segments.iter().map(of).collect()
 }
@@ -160,8 +161,12 @@ fn strata(facts: &Facts, place: usize) -> Option<&[Vec<Sums>]> {
     facts.parts.strata.get(place).map(Vec::as_slice).filter(|strata| !strata.is_empty())
 }
 
-/// Every metric of every arm but the control; neither corrected nor judged yet.
-fn comparisons(facts: &Facts, control: usize, (rule, places): (&Rule, &Places)) -> Vec<Comparison> {
+/// Every metric of every arm but the control, in one of so many parts; neither corrected nor judged yet.
+fn comparisons(
+    facts: &Facts,
+    control: usize,
+    (rule, places, among): (&Rule, &Places, usize),
+) -> Vec<Comparison> {
     let mut found = Vec::new();
     for (place, metric) in facts.metrics.iter().enumerate() {
         for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
@@ -170,7 +175,7 @@ fn comparisons(facts: &Facts, control: usize, (rule, places): (&Rule, &Places)) 
             let anytime = anytime.map(|it| it.compare((control, arm), rule));
             let shares = Shares::of(&metric.arms, (control, arm), strata(facts, place));
             let place = places.get(place).and_then(|of_metric| of_metric.get(arm));
-            let deciding = Deciding { contrast: &compared.contrast, rule, place, anytime, shares };
+            let deciding = Deciding { contrast: &compared.contrast, rule, place, anytime, shares, among };
             found.push(comparison(facts, (metric, &compared), (control, arm), &deciding));
         }
     }

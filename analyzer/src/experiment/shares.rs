@@ -62,6 +62,8 @@ impl<'a> Shares<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use windvane_stats::experiment::{
         cuped::{Law, Laws},
         proportion::Proportion,
@@ -70,7 +72,7 @@ mod tests {
     use windvane_types::experiment::{Comparison, GuardrailVerdict, Role, Verdict};
 
     use super::super::{
-        facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Parts},
+        facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part, Parts},
         inference::Inference,
         judge::judge,
         metric::{Measured, Metric},
@@ -116,6 +118,23 @@ mod tests {
         judge(facts, 0, &Rule { inference: Inference::Sequential, ..Rule::against("A") })
             .comparisons
             .remove(0)
+    }
+
+    // 20 of 100 against 270 of 900 by the pooled z of statsmodels' proportions_ztest: p .0183 on one side, which breaks a guardrail, but not that
+    // of one of three segments, which share .05.
+    #[test]
+    fn segments_share_the_error_of_a_broken_guardrail() {
+        let share = |n, successes| ArmSums::Proportion(Proportion::of(n, successes).unwrap());
+        let whole = || facts([share(900, 270.0), share(100, 20.0)], Vec::new());
+        for (segments, verdict) in [(1, GuardrailVerdict::Broken), (3, GuardrailVerdict::Undecided)] {
+            let part = Part { values: BTreeMap::new(), facts: whole() };
+            let mut facts = whole();
+            facts.parts.segments = vec![part; segments];
+            let found = judge(&facts, 0, &Rule::against("A"));
+            let of = |comparison: &Comparison| comparison.guardrail.as_ref().unwrap().verdict;
+            assert_eq!(of(&found.comparisons[0]), GuardrailVerdict::Broken);
+            assert_eq!(of(&found.segments[0].comparisons[0]), verdict, "{segments}");
+        }
     }
 
     // None of 100 succeeds where 9 of 900 do, as in the plain case of `judge`: by its own error B is three errors away, and the exact p is .61.
