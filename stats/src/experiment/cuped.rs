@@ -382,7 +382,7 @@ mod tests {
         };
         let (control, arm) = (of(900, 9.0, 405.0, 6.0), of(100, 0.0, 50.0, 0.0));
         let laws = Laws { value: Law::Proportion, covariate: Law::Proportion };
-        let (own, before, both) = (0.009 * 0.991, 0.455 * 0.545, 0.006 - 0.009 * 0.455);
+        let (own, before, both): (f64, f64, f64) = (0.009 * 0.991, 0.455 * 0.545, 0.006 - 0.009 * 0.455);
         let theta = both / before;
         let kept = own - theta * both;
         let found = shares_beyond(&control, &arm, laws, 0.0).unwrap();

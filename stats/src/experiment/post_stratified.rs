@@ -305,7 +305,7 @@ mod tests {
     fn shares_that_are_alike_have_the_error_of_both_arms() {
         let strata = [shares((450, 4), (50, 0)), shares((450, 6), (50, 4))];
         let found = shares_beyond(&strata, 0.0).unwrap();
-        let differences = [-4.0 / 450.0, 4.0 / 50.0 - 6.0 / 450.0];
+        let differences: [f64; 2] = [-4.0 / 450.0, 4.0 / 50.0 - 6.0 / 450.0];
         let value = 0.5 * (differences[0] + differences[1]);
         let of = |p: f64| p * (1.0 - p) * (1.0 / 450.0 + 1.0 / 50.0) * 500.0 / 499.0;
         let within = 0.25 * (of(0.008) + of(0.02));

@@ -181,8 +181,8 @@ mod tests {
         assert!((first.estimate - 1.5).abs() < 1e-12 && (later.estimate - 14.0 / 3.0).abs() < 1e-12);
         assert!((first.se.unwrap() - 0.025_f64.sqrt()).abs() < 1e-12, "{first:?}");
         assert!((later.se.unwrap() - (0.16_f64 + 2.56).sqrt() / 6.0).abs() < 1e-12, "{later:?}");
-        let away = [0.0, 1.0, 2.0, 3.0].map(|x| x - 17.0 / 8.0);
-        let weights = [1.0, 1.0, 2.0, 4.0];
+        let away = [0.0_f64, 1.0, 2.0, 3.0].map(|x| x - 17.0 / 8.0);
+        let weights = [1.0_f64, 1.0, 2.0, 4.0];
         let spread: f64 = (0..4).map(|i| weights[i] * away[i] * away[i]).sum();
         let slope: f64 = (0..4).map(|i| weights[i] * away[i] * series[i].estimate).sum::<f64>() / spread;
         let variance: f64 = (0..4).map(|i| (weights[i] * away[i] * series[i].se).powi(2)).sum();
