@@ -219,11 +219,15 @@ pub(super) fn decide(comparison: &mut Comparison, srm: &Srm, rule: &Rule) {
     };
     let by_margin = (verdict == Verdict::Equivalent && shown == Shown::Nothing).then_some(beyond).flatten();
     if let Some((p, margin)) = by_margin.zip(comparison.margin) {
-        comparison.ledger.push(format!(
-            "equivalent: by two one-sided tests against a margin of {} %, of which the larger p-value is {}",
-            margin * 100.0,
-            self::shown(p)
-        ));
+        let (margin, p) = (margin * 100.0, self::shown(p));
+        comparison.ledger.push(match rule.inference {
+            Inference::Bayesian { .. } => {
+                format!("equivalent: by the posterior, of which at most {p} lies beyond a margin of {margin} % on either side")
+            }
+            _ => format!(
+                "equivalent: by two one-sided tests against a margin of {margin} %, of which the larger p-value is {p}"
+            ),
+        });
     }
     if let Some(guardrail) = &comparison.guardrail {
         comparison.ledger.push(format!(

@@ -44,6 +44,19 @@ fn every_inference_agrees_with_scipy() {
     }
 }
 
+// Equal means of 10 with the error .0141 of the change: the posterior has less than .001 beyond 5 % on either side.
+#[test]
+fn a_posterior_within_the_margin_is_told_as_one() {
+    let metric = mean([1000.0, 10.0, 10.0], [1000.0, 10.0, 10.0]);
+    for (inference, told) in
+        [("bayesian", "by the posterior, of which at most"), ("fixed", "by two one-sided tests")]
+    {
+        let found = judged(&metric, &["--inference", inference, "--margin", "0.05"]);
+        assert_eq!(found["verdict"], "equivalent", "{found}");
+        assert!(said(&found).contains(&format!("equivalent: {told}")), "{}", said(&found));
+    }
+}
+
 // 0.05 at one look would be found (z 2.2); a sequence and an early look by O'Brien-Fleming ask for more.
 #[test]
 fn a_verdict_that_one_look_gives_is_not_given_by_the_first_of_many() {
