@@ -4,8 +4,8 @@
 //! Input: the contrast of the same estimator over a span before the start, by the arms of this experiment; or, where every unit
 //! saw both versions in one order or the other, [`Sums`](crate::experiment::sums::Sums) of each unit's total over both periods, by order.
 //! Formula: the test of no difference by the contrast's error: of units that were dealt out at random that of both arms together
-//! ([`mean::alike`](crate::experiment::mean::alike), [`ratio::alike`](crate::experiment::ratio::alike)). In the second design the totals of both orders differ exactly where what
-//! came first changes what comes after.
+//! ([`mean::alike`](crate::experiment::mean::alike), [`ratio::alike`](crate::experiment::ratio::alike)). In the second design the totals of
+//! both orders differ exactly where what came first changes what comes after.
 //! Valid when: as for the estimator; the span before must be long enough to show it.
 //! Degenerate: without a standard error undecided.
 //! Reference: Kohavi, Tang, Xu 2020, doi:10.1017/9781108653985, chapter 23; Grizzle 1965, doi:10.2307/2528104 (two periods).

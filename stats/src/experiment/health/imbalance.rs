@@ -3,8 +3,8 @@
 //! Question: does something that was known before a unit got its arm differ between the arms?
 //! Input: [`Sums`] of the covariate over the units of both arms; the level.
 //! Formula: d = (m - m₀)/√((s² + s₀²)/2); p by Student's test, for units that were dealt out at random have one law in both arms; by Welch's a
-//! small arm without a rare value is sure to differ (of 900 and 100 units and a share of 2 %, in 12 of 100 at .001). Imbalanced below the level, whatever d is: randomisation that works
-//! makes no such difference, however small. d says whether it matters: from 0.1 on.
+//! small arm without a rare value is sure to differ (of 900 and 100 units and a share of 2 %, in 12 of 100 at .001). Imbalanced below the
+//! level, whatever d is: randomisation that works makes no such difference, however small. d says whether it matters: from 0.1 on.
 //! Valid when: means are about normal; the covariate must not depend on the arm.
 //! Degenerate: below two units an arm is undecided; two different constants are imbalanced without a p-value.
 //! Reference: Austin 2009, doi:10.1002/sim.3697 (standardised difference); Fabijan et al. 2019, doi:10.1145/3292500.3330722.
