@@ -63,6 +63,22 @@ def delong(y, p, auc):
     return wilson(auc, 1 / (v + w), stats.t.isf(ALPHA / 2, degrees))
 
 
+def average_precision(y, p, average):
+    """The interval of average precision as docs and `stats::performance::ranked` give it, on the logit scale."""
+    scores, at = np.unique(-p, return_inverse=True)
+    hits, rows = np.bincount(at, y, len(scores)), np.bincount(at, minlength=len(scores))
+    precision, share = hits.cumsum() / rows.cumsum(), hits / rows.cumsum()
+    added, taken = share * (1 - precision), share * precision
+    positives, negatives = hits.sum(), len(y) - hits.sum()
+    v = (hits * (precision + added[::-1].cumsum()[::-1] - average) ** 2).sum() / positives**2
+    w = ((rows - hits) * taken[::-1].cumsum()[::-1] ** 2).sum() / positives**2
+    degrees = (v + w) ** 2 / (v * v / (positives - 1) + w * w / (negatives - 1))
+    by_delta = stats.t.isf(ALPHA / 2, degrees) * np.sqrt(v + w) / (average * (1 - average))
+    half = max(Z / np.sqrt(positives * average * (1 - average)), by_delta)
+    logit = np.log(average / (1 - average))
+    return [1 / (1 + np.exp(-(logit - half))), 1 / (1 + np.exp(-(logit + half)))]
+
+
 def whole(y, p):
     values = points(y, p)
     n, positives = len(y), int(y.sum())
@@ -71,8 +87,6 @@ def whole(y, p):
     predicted = int(said.sum())
     losses = -np.log(np.where(y == 1, p, 1 - p).clip(np.finfo(float).eps))
     auc, average = values["roc_auc"], values["pr_auc"]
-    half = Z / np.sqrt(positives * average * (1 - average))
-    logit = np.log(average / (1 - average))
     observed, mean_score = calibration_curve(y, p, n_bins=BINS)
     bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], p)
     counts = np.bincount(bins, minlength=BINS)
@@ -85,7 +99,7 @@ def whole(y, p):
     gains = falls[np.ceil(np.arange(1, BINS + 1) * n / BINS).astype(int) - 1] / positives
     intervals = {
         "roc_auc": delong(y, p, auc),
-        "pr_auc": [1 / (1 + np.exp(-(logit - half))), 1 / (1 + np.exp(-(logit + half)))],
+        "pr_auc": average_precision(y, p, average),
         "log_loss": student(losses),
         "brier": student(gap * gap),
         "ece": [max(values["ece"] - wide, 0.0), values["ece"] + wide],

@@ -6,7 +6,8 @@
 //! V₁₀ of a positive is the share of negatives below it, V₀₁ of a negative that of positives above it;
 //! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number; its interval is Wilson's of as many independent pairs as
 //! that error tells, and of as many as the rarer class has rows where var is 0 because all pairs are won, or all are lost ([`delong`]). Average
-//! precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over distinct scores, its interval on the logit scale with the effective number n of positives; of 1 its
+//! precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over distinct scores, its interval on the logit scale: the wider one of that of a share of n positives (the
+//! effective number) and of that by the delta method, whose error is that of what one row more adds; of 1 its
 //! lower end is (α/2)^(1/n): each positive has a precision of 1 with a chance of at most the mean precision. [Losses] need no order.
 //! Valid when: rows are independent; log loss, Brier and ECE of probabilities only.
 //! Degenerate: without both classes no AUC, without positives no average precision.
@@ -40,8 +41,7 @@ pub struct Ranked {
     negatives: Sums,
     /// Σ over negatives of positives above, ties half.
     wins: f64,
-    /// Σ over distinct scores of their positives times the precision so far.
-    precisions: f64,
+    precisions: Precisions,
     gains: Gains,
     losses: Losses,
     /// Rows are not counted in the losses as they come.
@@ -93,6 +93,56 @@ impl Sums {
 
     fn effective(&self) -> f64 {
         if self.squares > 0.0 { self.weight * self.weight / self.squares } else { 0.0 }
+    }
+}
+
+/// What average precision sums up, and what one row more would add to that sum.
+///
+/// A positive at score s adds its precision there and, at each positive from s on down, FP/N² (FP negatives among the N rows so far); it
+/// takes the average. A negative takes TP/N² at each positive from s on down. The squares of these, over P², are the variance of the average.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Precisions {
+    /// Σ over distinct scores of their positives times the precision so far.
+    sum: f64,
+    /// Σ over positives so far of FP/N².
+    added: f64,
+    /// Σ over positives so far of TP/N².
+    taken: f64,
+    /// Of positives, d the precision there less what was added above: Σw²·d and Σw²·d².
+    positives: [f64; 2],
+    /// Of negatives, d what was taken above: Σw²·d and Σw²·d².
+    negatives: [f64; 2],
+}
+
+impl Precisions {
+    /// Rows of one score: weight and squared weights of each class; the positives among all rows so far, these included.
+    fn push(&mut self, [positives, negatives]: [[f64; 2]; 2], (so_far, all): (f64, f64)) {
+        let add = |sums: &mut [f64; 2], squares: f64, d: f64| {
+            sums[0] += squares * d;
+            sums[1] += squares * d * d;
+        };
+        add(&mut self.negatives, negatives[1], self.taken);
+        if positives[0] <= 0.0 {
+            return;
+        }
+        let precision = so_far / all;
+        add(&mut self.positives, positives[1], precision - self.added);
+        self.sum += positives[0] * precision;
+        let share = positives[0] / all;
+        self.added += share * (1.0 - precision);
+        self.taken += share * precision;
+    }
+
+    /// What positives, and what negatives, add to the variance of the average.
+    fn variances(&self, average: f64, [positives, negatives]: [&Sums; 2]) -> [f64; 2] {
+        let about = |[sum, square]: [f64; 2], squares: f64, shift: f64| {
+            (square + 2.0 * shift * sum + shift * shift * squares).max(0.0)
+                / (positives.weight * positives.weight)
+        };
+        [
+            about(self.positives, positives.squares, self.added - average),
+            about(self.negatives, negatives.squares, -self.taken),
+        ]
     }
 }
 
@@ -194,9 +244,7 @@ impl Ranked {
         self.positives.push(above_negative + negatives[0] / 2.0, positives);
         self.negatives.push(above_positive + positives[0] / 2.0, negatives);
         let all = self.positives.weight + self.negatives.weight;
-        if positives[0] > 0.0 {
-            self.precisions += positives[0] * (self.positives.weight / all);
-        }
+        self.precisions.push([positives, negatives], (self.positives.weight, all));
         self.gains.push(all, self.positives.weight);
         // Most scores are of one row: logarithms are dear.
         if !self.losses_apart {
@@ -312,21 +360,33 @@ impl Walked {
         if self.positives() <= 0.0 {
             return Measured::undefined(Undefined::NoPositives);
         }
-        let value = (self.0.precisions / self.positives()).min(1.0);
-        let n = self.0.positives.effective();
+        let value = (self.0.precisions.sum / self.positives()).min(1.0);
+        let (positives, negatives) = (&self.0.positives, &self.0.negatives);
+        let n = positives.effective();
         // Without negatives it is 1 whatever the scores.
-        if value >= 1.0 && self.0.negatives.weight > 0.0 {
+        if value >= 1.0 && negatives.weight > 0.0 {
             let lo = ((1.0 - confidence) / 2.0).powf(1.0 / n);
             return Measured::new(value, Some(Interval { lo, hi: 1.0 }), "disjoint_positives");
         }
-        let interval = (value > 0.0 && value < 1.0).then(|| {
-            let z = survival::normal_exceeded((1.0 - confidence) / 2.0);
-            let half = z / (n * value * (1.0 - value)).sqrt();
-            let logit = (value / (1.0 - value)).ln();
-            let back = |x: f64| 1.0 / (1.0 + (-x).exp());
-            Interval { lo: back(logit - half), hi: back(logit + half) }
-        });
-        Measured::new(value, interval, "logit")
+        if value <= 0.0 || value >= 1.0 {
+            return Measured::new(value, None, "logit");
+        }
+        let beyond = (1.0 - confidence) / 2.0;
+        let of_share = survival::normal_exceeded(beyond) / (n * value * (1.0 - value)).sqrt();
+        let variances @ [v, w] = self.0.precisions.variances(value, [positives, negatives]);
+        // Satterthwaite's degrees of freedom: where one class is rare, its few rows make the error.
+        let rows = [positives, negatives].map(|class| (class.effective() - 1.0).max(1.0));
+        let degrees = (v + w).powi(2) / variances.iter().zip(rows).map(|(v, rows)| v * v / rows).sum::<f64>();
+        let by_delta = if degrees.is_finite() {
+            survival::student_exceeded(beyond, degrees) * (v + w).sqrt() / (value * (1.0 - value))
+        } else {
+            0.0
+        };
+        let half = of_share.max(by_delta);
+        let logit = (value / (1.0 - value)).ln();
+        let back = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let interval = Interval { lo: back(logit - half), hi: back(logit + half) };
+        Measured::new(value, Some(interval), if by_delta > of_share { "delta_logit" } else { "logit" })
     }
 
     /// The mean negative logarithm of the probability given to what came true.
@@ -462,6 +522,41 @@ mod tests {
         assert_eq!((found.value, found.method, interval.hi), (Some(1.0), "disjoint_positives", 1.0));
         assert!((interval.lo - 0.590_383_602_774_996_6).abs() < 1e-12, "{interval:?}");
         assert_eq!(walked(&rows[13..]).pr_auc(0.95).interval, None, "without negatives it says nothing");
+    }
+
+    // Of positives that are nine of ten rows, intervals of 95 % by their number alone held the true average in 85 to 93 of 100 samples. scikit-learn
+    // 1.7 and SciPy 1.17: d of each row by `average_precision_score(y, s, sample_weight=w)` at w ± 1e-6·w of that row, v = Σ(w·d)² of positives, u of
+    // negatives, `stats.t.isf(.025, (u + v)**2/(v**2/(P - 1) + u**2/(N - 1)))*(u + v)**.5/(ap*(1 - ap))`, P and N (Σw)²/Σw².
+    #[test]
+    fn an_average_precision_of_few_negatives_is_as_sure_as_these() {
+        let found = |weight: fn(u32) -> f64| {
+            let mut rows: Vec<Scored> = (0..60_u32)
+                .map(|i| Scored {
+                    score: f64::from(i * 7 % 23) / 23.0,
+                    weight: weight(i),
+                    positive: i % 10 != 3,
+                })
+                .collect();
+            rows.sort_by(|a, b| b.score.total_cmp(&a.score));
+            let mut ranked = Ranked::default();
+            rows.into_iter().for_each(|row| ranked.push(row));
+            ranked.finish().pr_auc(0.95)
+        };
+        for (weight, value, lo, hi) in [
+            ((|_| 1.0) as fn(u32) -> f64, 0.893_359_717_435_379_2, 0.628_977_864, 0.976_413_730),
+            (
+                (|i| f64::from(1 + i % 3)) as fn(u32) -> f64,
+                0.912_455_675_147_841_1,
+                0.636_155_321,
+                0.984_160_355,
+            ),
+        ] {
+            let found = found(weight);
+            let interval = found.interval.unwrap();
+            assert!((found.value.unwrap() - value).abs() < 1e-12, "{found:?}");
+            assert!((interval.lo - lo).abs() < 1e-7 && (interval.hi - hi).abs() < 1e-7, "{found:?}");
+            assert_eq!(found.method, "delta_logit");
+        }
     }
 
     // Five of twenty positives are among the highest tenth. SciPy 1.17: `binomtest(5, 20).proportion_ci(
