@@ -102,18 +102,18 @@ pub struct Columns {
     /// The class that a high score means, where that is not plain.
     #[arg(long, value_name = "CLASS")]
     pub positive: Option<String>,
-    /// The score from which on a row is predicted positive.
-    #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
-    pub threshold: f64,
-    /// How many items of a ranking are looked at.
-    #[arg(long, value_name = "K", default_value_t = 10)]
-    pub k: usize,
-    /// What groups without a relevant item count as.
-    #[arg(long, value_enum, default_value = "left-out")]
-    pub without_relevant: WithoutRelevantName,
-    /// The quantile of the pinball loss, above 0 and below 1.
-    #[arg(long, value_name = "Q", default_value_t = 0.5)]
-    pub quantile: f64,
+    /// The score from which on a row is predicted positive; 0.5 unless given.
+    #[arg(long, value_name = "SCORE")]
+    pub threshold: Option<f64>,
+    /// How many items of a ranking are looked at; 10 unless given.
+    #[arg(long, value_name = "K")]
+    pub k: Option<usize>,
+    /// What groups of a ranking without a relevant item count as; they are left out unless given.
+    #[arg(long, value_enum)]
+    pub without_relevant: Option<WithoutRelevantName>,
+    /// The quantile of the pinball loss, above 0 and below 1; 0.5 unless given.
+    #[arg(long, value_name = "Q")]
+    pub quantile: Option<f64>,
 }
 
 /// How rows are cut into chunks.

@@ -65,14 +65,13 @@ fn sides(
 /// A usage error that says what would have been accepted.
 pub fn check(arguments: Arguments) -> Result<Options, Failure> {
     let Arguments { columns, rule, task, .. } = &arguments;
-    within("--threshold", columns.threshold, columns.threshold.is_finite(), "a finite number")?;
-    within(
-        "--quantile",
-        columns.quantile,
-        columns.quantile > 0.0 && columns.quantile < 1.0,
-        "above 0 and below 1",
-    )?;
-    within("--k", columns.k, (1..=10_000).contains(&columns.k), "1 to 10000")?;
+    refuse_of_other_tasks(*task, columns)?;
+    let threshold = columns.threshold.unwrap_or(0.5);
+    let quantile = columns.quantile.unwrap_or(0.5);
+    let k = columns.k.unwrap_or(10);
+    within("--threshold", threshold, threshold.is_finite(), "a finite number")?;
+    within("--quantile", quantile, quantile > 0.0 && quantile < 1.0, "above 0 and below 1")?;
+    within("--k", k, (1..=10_000).contains(&k), "1 to 10000")?;
     within(
         "--confidence",
         rule.confidence,
@@ -88,7 +87,8 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
         ));
     }
     let stored = arguments.stored.model.is_some();
-    if arguments.estimate && !stored {
+    // Of stored predictions it is what they have that says so; no ranking has any.
+    if arguments.estimate && (!stored || *task == TaskName::Ranking) {
         estimable(*task, columns)?;
     }
     let question = Question {
@@ -100,18 +100,18 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
             roles(*task, columns)?
         },
         positive: columns.positive.clone(),
-        threshold: columns.threshold,
+        threshold,
         cut: cut(&arguments.cut, (columns, stored))?,
         incomplete: arguments.cut.incomplete.into(),
         segment_by: distinct(arguments.segment_by.clone()),
         segments: SegmentBounds::default(),
         rule: self::rule(rule, (*task).into())?,
-        k: columns.k,
+        k,
         without_relevant: match columns.without_relevant {
-            WithoutRelevantName::LeftOut => WithoutRelevant::LeftOut,
-            WithoutRelevantName::Zero => WithoutRelevant::Zero,
+            None | Some(WithoutRelevantName::LeftOut) => WithoutRelevant::LeftOut,
+            Some(WithoutRelevantName::Zero) => WithoutRelevant::Zero,
         },
-        quantile: columns.quantile,
+        quantile,
         estimate: arguments.estimate,
         concept_drift: arguments.concept_drift,
         weakest: arguments.weakest,
@@ -134,6 +134,31 @@ fn within(flag: &str, value: impl std::fmt::Display, fits: bool, allowed: &str) 
     match fits {
         true => Ok(()),
         false => Err(usage(format!("`{flag} {value}` is out of range: {allowed}"))),
+    }
+}
+
+/// Refuses what says nothing to a task: a column that nobody reads, or a setting of another task's metrics.
+fn refuse_of_other_tasks(task: TaskName, columns: &Columns) -> Result<(), Failure> {
+    use TaskName::{Binary, Multiclass, Ranking, Regression};
+    let of_tasks: [(&str, bool, &[TaskName]); 9] = [
+        ("--score", columns.score.is_some(), &[Binary, Regression, Ranking]),
+        ("--label", columns.label.is_some(), &[Binary, Multiclass]),
+        ("--probabilities", !columns.probabilities.is_empty(), &[Multiclass]),
+        ("--value", columns.value.is_some(), &[Regression]),
+        ("--positive", columns.positive.is_some(), &[Binary]),
+        ("--threshold", columns.threshold.is_some(), &[Binary]),
+        ("--k", columns.k.is_some(), &[Ranking]),
+        ("--without-relevant", columns.without_relevant.is_some(), &[Ranking]),
+        ("--quantile", columns.quantile.is_some(), &[Regression]),
+    ];
+    let name = |task: TaskName| Task::from(task).as_str();
+    match of_tasks.into_iter().find(|(_, is_given, tasks)| *is_given && !tasks.contains(&task)) {
+        None => Ok(()),
+        Some((flag, _, tasks)) => {
+            let tasks: Vec<&str> = tasks.iter().map(|task| name(*task)).collect();
+            let (tasks, own) = (tasks.join(" or "), name(task));
+            Err(usage(format!("`{flag}` goes with --task {tasks} only, and this is --task {own}")))
+        }
     }
 }
 

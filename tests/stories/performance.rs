@@ -559,6 +559,15 @@ fn what_would_do_nothing_is_refused() {
         ),
         (&BINARY, &crossed, "`--threshold-lower roc_auc=0.9` is above `--threshold-upper roc_auc=0.1`"),
         (&BINARY, &["--group-by", "region"], "--segment-by cuts segments"),
+        // Of each of these nobody took any notice.
+        (&BINARY, &["--k", "3"], "`--k` goes with --task ranking only, and this is --task binary"),
+        (&BINARY, &["--quantile", "0.9"], "`--quantile` goes with --task regression only"),
+        (&BINARY, &["--without-relevant", "zero"], "`--without-relevant` goes with --task ranking only"),
+        (&BINARY, &["--probabilities", "0=p,1=p"], "`--probabilities` goes with --task multiclass only"),
+        (&BINARY, &["--value", "p"], "`--value` goes with --task regression only"),
+        (&regression, &["--positive", "1"], "`--positive` goes with --task binary only"),
+        (&regression, &["--threshold", "0.4"], "`--threshold` goes with --task binary only"),
+        (&regression, &["--label", "y"], "`--label` goes with --task binary or multiclass only"),
     ] {
         let ran = performance(&good, &good, &[&task[..], arguments].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{}", ran.stderr);
