@@ -18,7 +18,7 @@ use crate::by_hand::{self, Engine};
 use crate::connection;
 use crate::drift::source::reason_of;
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::{pretty, print};
+use crate::output::{pretty, print, tell};
 use crate::report;
 use arguments::{FailOn, Format};
 use options::Options;
@@ -46,6 +46,9 @@ async fn measure(options: &Options) -> Result<Document, Failure> {
 }
 
 fn answer(document: &Document, options: &Options) -> CommandResult {
+    if let Some(nothing) = words::nothing_measured(&document.chunks, document.task) {
+        tell(&format!("windvane: {nothing}"));
+    }
     let text = match options.format {
         Format::Json => pretty(document)?,
         Format::Table => table::render(document),

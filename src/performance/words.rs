@@ -128,6 +128,21 @@ pub fn trust(document: &Document) -> Option<String> {
     })
 }
 
+/// What is said where no row has a prediction of the kind that the task measures: more rows would not help.
+pub fn nothing_measured(chunks: &[Chunk], task: Task) -> Option<String> {
+    let rows: u64 = chunks.iter().map(|chunk| chunk.n).sum();
+    let unscored: u64 = chunks.iter().map(|chunk| chunk.unscored).sum();
+    let needed = match task {
+        Task::Binary => "a score or a label",
+        Task::Multiclass => "a label or probabilities",
+        Task::Regression => "a value",
+        Task::Ranking => "a score and a group",
+    };
+    let (all, task) = (counted(rows, "row", "rows"), task.as_str());
+    (rows > 0 && unscored == rows)
+        .then(|| format!("nothing was measured: of {all} none has {needed}, which --task {task} is of"))
+}
+
 /// Segments in which estimates are muted, a line each.
 pub fn muted(document: &Document) -> Vec<String> {
     let of = |part: &Segment| {
@@ -173,7 +188,7 @@ mod tests {
     use serde_json::{Value, json};
     use windvane_types::performance::{Chunk, Task};
 
-    use super::alerts_beside;
+    use super::{alerts_beside, nothing_measured};
 
     fn chunk(number: u64, metrics: &Value) -> Chunk {
         let metrics: Vec<Value> = metrics
@@ -200,5 +215,17 @@ mod tests {
         let many: Vec<Chunk> = (0..23).map(|number| chunk(number, &metrics)).collect();
         let told = alerts_beside(&many, Task::Binary);
         assert_eq!((told.len(), told[20].as_str()), (21, "3 more alerts are in --format json"));
+    }
+
+    // Scores of two classes, measured as several, were "not enough data to tell", however many there were.
+    #[test]
+    fn predictions_of_another_kind_are_not_too_few() {
+        let chunk = |unscored: u64| Chunk { unscored, ..chunk(0, &json!([])) };
+        assert_eq!(
+            nothing_measured(&[chunk(50), chunk(50)], Task::Multiclass).unwrap(),
+            "nothing was measured: of 100 rows none has a label or probabilities, which --task multiclass is of"
+        );
+        assert_eq!(nothing_measured(&[chunk(50), chunk(49)], Task::Multiclass), None);
+        assert_eq!(nothing_measured(&[], Task::Binary), None);
     }
 }
