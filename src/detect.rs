@@ -60,7 +60,7 @@ pub struct Arguments {
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-    /// Exit with 1 where a detector signals a change.
+    /// Exit with 1 where a detector signals a change, and with 2 where there was no value to watch.
     #[arg(long, value_enum)]
     fail_on: Option<FailOn>,
     /// Never fetch the engine; say which command does instead.
@@ -194,8 +194,10 @@ fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
         Format::Table => table(document),
     })?;
     let changed = document.detectors.iter().any(|detected| detected.changes > 0);
+    let nothing = document.detectors.iter().all(|detected| detected.values == 0);
     Ok(match arguments.fail_on {
         Some(FailOn::Change) if changed => Exit::Found,
+        Some(FailOn::Change) if nothing => Exit::Inconclusive,
         _ => Exit::Ok,
     })
 }

@@ -316,6 +316,8 @@ fn a_column_without_a_value_is_no_stream_but_a_file_without_rows_is_an_empty_one
     assert_eq!(found["detectors"][0]["values"], 2);
     let none = folder.file("none.csv", "gone,far\n");
     assert_eq!(document(&["detect", "--column", "gone"], &[&none])["detectors"][0]["values"], 0);
+    // That nothing was watched ended as a stream without a change does.
+    assert_eq!(windvane(&["detect", "--column", "gone", "--fail-on", "change"], &[&none]).code, 2);
 }
 
 // Words that were not named counted as negative: every group's scores were far too high, and the verdict was `fail`.
