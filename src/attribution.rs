@@ -201,6 +201,11 @@ pub fn table(document: &Document) -> String {
         document.verdict.as_str().replace('_', " "),
         document.threshold
     );
+    if let (Verdict::NoDrift, Some(found), Some(p)) = (document.verdict, document.ndcg, document.p_value)
+        && found < document.threshold
+    {
+        text += &format!("chance alone keeps a ranking no better: p {}\n\n", number(p));
+    }
     for (role, side) in [("reference", &document.reference), ("current", &document.current)] {
         text += &format!("{role:<10} {} ({})\n", side.source, counted(side.rows, "row", "rows"));
     }

@@ -18,13 +18,13 @@ pub struct Document {
     pub reference: Side,
     /// The rows in question.
     pub current: Side,
-    /// Drift where `ndcg` is below the threshold, or a feature has vanished or is new.
+    /// Drift where `ndcg` is below the threshold and chance does not explain that, or a feature has vanished or is new.
     pub verdict: Verdict,
     /// How well the current ranking of features keeps the reference's; 1 where it does, null where nothing was attributed.
     pub ndcg: Option<f64>,
     /// The 2.5 % and 97.5 % quantiles of it under the error of the mean attributions; seeded draws.
     pub ci: Option<[f64; 2]>,
-    /// Below this it is drift.
+    /// Below this it is drift, where `p_value` is below 0.01.
     pub threshold: f64,
     /// The seed of the draws.
     pub seed: u64,
@@ -36,6 +36,9 @@ pub struct Document {
     /// Features without any in the reference, of which the current rows have as many.
     #[serde(default)]
     pub new_features: Vec<String>,
+    /// The chance of a ranking that is kept no better where both sides attribute alike; seeded draws. Null where nothing was attributed.
+    #[serde(default)]
+    pub p_value: Option<f64>,
 }
 
 /// A feature.

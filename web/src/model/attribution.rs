@@ -38,11 +38,13 @@ fn latest(run: &Run) -> Markup {
         Verdict::NoDrift => ("pass", "Features rank as in the reference"),
         Verdict::InsufficientData => ("", "Too few attributions to tell"),
     };
+    let is_below = run.ndcg.zip(run.threshold).is_some_and(|(kept, least)| kept < least);
     html! {
         p class=(format!("answer {class}")) { (said) }
         p.quiet {
             (Whose::from(&run.key).told())
             " The ranking is kept by " (optional(run.ndcg)) " (nDCG; " (interval(run.ci)) "); below " (optional(run.threshold)) " it has drifted. "
+            @if is_below && run.verdict == Verdict::NoDrift { "Here chance alone explains that it is. " }
             (thousands(run.rows_current)) " predictions against " (thousands(run.rows_reference)) "."
         }
         @if run.verdict != Verdict::InsufficientData { (only(&run.features)) }
