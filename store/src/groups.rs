@@ -138,6 +138,13 @@ fn yes(column: &PopulationColumn, positive: Option<&str>) -> String {
             }
             Err(_) => format!("if(isNull({text}), NULL, toUInt8(0))"),
         },
+        // Of a CSV file 1.0 is 1, as of other files.
+        (Some(word), Storage::Undecided(_)) if word.parse::<f64>().is_ok_and(f64::is_finite) => {
+            let (Sql(number), word) = (column.storage.as_number(), quote(word));
+            format!(
+                "if(isNull({text}), NULL, toUInt8({text} = {word} OR ifNull({number} = toFloat64({word}), 0)))"
+            )
+        }
         (Some(word), _) => format!("if(isNull({text}), NULL, toUInt8({text} = {}))", quote(word)),
         (None, _) => {
             format!("if(isNull({text}), NULL, toUInt8(lower({text}) IN ('1', '1.0', 'true', 'yes')))")

@@ -570,6 +570,14 @@ fn what_is_positive_has_to_be_plain_or_named() {
         assert!(refused.stderr.contains(part), "{part} in {}", refused.stderr);
     }
     assert_eq!(document(&named, &[&late])["verdict"], "pass");
+    // pandas writes 1.0 where some are missing: it was another value than 1, of CSV files alone.
+    let floats = folder.file("floats.csv", &rows("1.0", "0.0"));
+    let found = document(&[&asked[..], &["--positive", "1"]].concat(), &[&floats]);
+    assert_eq!(
+        (&found["verdict"], &found["groups"][0]["labelled"]),
+        (&"pass".into(), &1_000.into()),
+        "{found}"
+    );
     for (yes, no) in [("1", "0"), ("true", "false"), ("Yes", "No"), ("no", "0")] {
         let ran = windvane(&asked, &[&folder.file("plain.csv", &rows(yes, no))]);
         assert_eq!(ran.code, 0, "{yes} and {no}: {}", ran.stderr);
