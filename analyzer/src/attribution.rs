@@ -17,6 +17,8 @@ use crate::not_numbers;
 const DRAWS: usize = 1_000;
 /// The chance of a ranking that is kept no better, where both sides attribute alike, below which it is drift.
 const CHANCE_MAX: f64 = 0.01;
+/// What each end of the interval leaves out.
+const BEYOND: f64 = 0.025;
 /// Columns that one statement asks about.
 const COLUMNS_A_STATEMENT: usize = 64;
 /// What attributions are counted in, 2⁶⁰⁰, where sums of them or of their squares are more than a number can hold.
@@ -148,7 +150,7 @@ pub async fn run(reader: &Reader, request: &AttributionRequest) -> Result<Docume
         current: side(&request.current, rows_current),
         verdict,
         ndcg: found,
-        ci: interval(&before, &now, request.seed),
+        ci: found.zip(p_value).and_then(|found| interval(&before, &now, found, request.seed)),
         threshold: request.threshold,
         seed: request.seed,
         features,
@@ -312,13 +314,23 @@ fn drawn(all: &[Importance], rng: &mut ChaCha8Rng) -> Vec<Importance> {
         .collect()
 }
 
-/// The spread of the ranking quality when each mean is drawn anew around itself with its standard error.
-fn interval(before: &[Importance], now: &[Importance], seed: u64) -> Option<[f64; 2]> {
+/// The spread of the ranking quality when each mean is drawn anew around itself with its standard error. Errors only shuffle: a ranking that has
+/// stayed the same is kept worse by means that are drawn twice. So the interval has what was found, and ends at 1 where chance explains that.
+fn interval(
+    before: &[Importance],
+    now: &[Importance],
+    (found, p_value): (f64, f64),
+    seed: u64,
+) -> Option<[f64; 2]> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut draw = || quality(&drawn(before, &mut rng), &drawn(now, &mut rng));
     let mut kept: Vec<f64> = (0..DRAWS).filter_map(|_| draw()).collect();
     kept.sort_by(f64::total_cmp);
-    (kept.len() == DRAWS).then(|| [kept[DRAWS / 40], kept[DRAWS - 1 - DRAWS / 40]])
+    if kept.len() < DRAWS {
+        return None;
+    }
+    let high = if p_value < BEYOND { kept[DRAWS - 1 - DRAWS / 40].max(found) } else { 1.0 };
+    Some([kept[DRAWS / 40].min(found), high])
 }
 
 /// The chance of a ranking that is kept no better than `found` where both sides attribute alike: means drawn around those of both sides
@@ -375,8 +387,9 @@ mod tests {
     fn sure_means_have_a_narrow_interval_and_unsure_ones_a_wide_one() {
         let (before, now) = ([0.7, 0.5, 0.05], [0.1, 0.2, 0.7]);
         let found = quality(&of(&before, 0.0), &of(&now, 0.0)).unwrap();
-        assert_eq!(interval(&of(&before, 0.0), &of(&now, 0.0), 1), Some([found, found]));
-        let [low, high] = interval(&of(&before, 0.2), &of(&now, 0.2), 1).unwrap();
+        let sure = (found, 0.001);
+        assert_eq!(interval(&of(&before, 0.0), &of(&now, 0.0), sure, 1), Some([found, found]));
+        let [low, high] = interval(&of(&before, 0.2), &of(&now, 0.2), sure, 1).unwrap();
         assert!(low < found && found < high && high <= 1.0, "{low} {high}");
         assert_eq!(ranks(&of(&now, 0.0)), [3, 2, 1]);
     }
@@ -402,6 +415,11 @@ mod tests {
         }
         let same = side(&kept, 100, 1.0);
         assert_eq!(chance(&same, &same, (1.0, 1)), 1.0);
+        // A file against itself was kept by 1, and by 0.9355 to 0.9997.
+        let [low, high] = interval(&same, &same, (1.0, 1.0), 1).unwrap();
+        assert!(low < 1.0 && high == 1.0, "{low} {high}");
+        let [low, high] = interval(&same, &same, (1.0, 0.001), 1).unwrap();
+        assert!(low < 1.0 && high == 1.0, "what was found lies within: {low} {high}");
         // Sums of the largest numbers leave what a number can hold.
         let huge: Vec<f64> = kept.iter().map(|mean| mean * 1e308).collect();
         let p = chance(&side(&huge, 50, 10.0), &side(&huge, 50, 10.0), (0.9, 1));
@@ -413,7 +431,7 @@ mod tests {
     fn nothing_ranks_nothing() {
         let (some, none) = (of(&[0.7, 0.5, 0.05], 0.1), vec![Importance::default(); 3]);
         for (before, now) in [(&some, &none), (&none, &some), (&none, &none)] {
-            assert_eq!((quality(before, now), interval(before, now, 1)), (None, None));
+            assert_eq!((quality(before, now), interval(before, now, (1.0, 1.0), 1)), (None, None));
         }
     }
 }

@@ -22,7 +22,8 @@ pub struct Document {
     pub verdict: Verdict,
     /// How well the current ranking of features keeps the reference's; 1 where it does, null where nothing was attributed.
     pub ndcg: Option<f64>,
-    /// The 2.5 % and 97.5 % quantiles of it under the error of the mean attributions; seeded draws.
+    /// The 2.5 % and 97.5 % quantiles of it under the error of the mean attributions, seeded draws, with `ndcg` between; up to 1 where chance
+    /// explains `ndcg`.
     pub ci: Option<[f64; 2]>,
     /// Below this it is drift, where `p_value` is below 0.01.
     pub threshold: f64,
