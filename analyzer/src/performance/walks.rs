@@ -243,6 +243,7 @@ impl Going {
         let classes = walked.len();
         let of_all = |all: Walked| ClassFound {
             roc_auc: all.roc_auc_of_classes(classes, confidence),
+            pr_auc: all.pr_auc_of_classes(confidence),
             ..ClassFound::of(&all, confidence)
         };
         let walked: Vec<ClassFound> =

@@ -354,6 +354,17 @@ impl Walked {
     /// The area under the curve of precision over recall, as average precision.
     #[must_use]
     pub fn pr_auc(&self, confidence: f64) -> Measured {
+        self.average_precision(confidence, |[v, w]| v + w)
+    }
+
+    /// The same of the scores of all classes together, as [`roc_auc_of_classes`](Self::roc_auc_of_classes): those of one row go together, so that
+    /// errors of both kinds are added.
+    #[must_use]
+    pub fn pr_auc_of_classes(&self, confidence: f64) -> Measured {
+        self.average_precision(confidence, |[v, w]| (v.sqrt() + w.sqrt()).powi(2))
+    }
+
+    fn average_precision(&self, confidence: f64, together: fn([f64; 2]) -> f64) -> Measured {
         if self.weight() <= 0.0 {
             return Measured::undefined(Undefined::NoRows);
         }
@@ -378,7 +389,7 @@ impl Walked {
         let rows = [positives, negatives].map(|class| (class.effective() - 1.0).max(1.0));
         let degrees = (v + w).powi(2) / variances.iter().zip(rows).map(|(v, rows)| v * v / rows).sum::<f64>();
         let by_delta = if degrees.is_finite() {
-            survival::student_exceeded(beyond, degrees) * (v + w).sqrt() / (value * (1.0 - value))
+            survival::student_exceeded(beyond, degrees) * together(variances).sqrt() / (value * (1.0 - value))
         } else {
             0.0
         };
@@ -557,6 +568,25 @@ mod tests {
             assert!((interval.lo - lo).abs() < 1e-7 && (interval.hi - hi).abs() < 1e-7, "{found:?}");
             assert_eq!(found.method, "delta_logit");
         }
+    }
+
+    // Of all classes together intervals of 95 % held the true average in 90 to 96 of 100 samples of 100 to 1,000 rows (now 97 to 99): the error of the
+    // scores that are of their class, and that of the others, were taken for independent. (√v + √u)² of the sums above is that much more.
+    #[test]
+    fn an_average_precision_of_all_classes_adds_errors() {
+        let rows: Vec<(f64, bool)> =
+            (0..60_u32).map(|i| (f64::from(i * 7 % 23) / 23.0, i % 10 != 3)).collect();
+        let found = walked(&rows);
+        let (plain, added) = (found.pr_auc(0.95), found.pr_auc_of_classes(0.95));
+        assert_eq!((plain.value, added.method), (added.value, "delta_logit"));
+        let width = |interval: crate::experiment::effect::Interval| {
+            let logit = |x: f64| (x / (1.0 - x)).ln();
+            logit(interval.hi) - logit(interval.lo)
+        };
+        let [v, u] = [0.000_204_427_633, 0.003_530_411_439_f64];
+        let expected = (v.sqrt() + u.sqrt()) / (v + u).sqrt();
+        let ratio = width(added.interval.unwrap()) / width(plain.interval.unwrap());
+        assert!((ratio - expected).abs() < 1e-7, "{ratio} and {expected}");
     }
 
     // Five of twenty positives are among the highest tenth. SciPy 1.17: `binomtest(5, 20).proportion_ci(
