@@ -120,20 +120,6 @@ fn is_as_large(rows: u64, usual: u64) -> bool {
     rows.saturating_mul(2) >= usual
 }
 
-/// What chance alone makes of a metric whose value hangs on how many rows there are. The calibration error of few rows is too large and that of
-/// many small, because chance never makes a gap of 0: of right scores it shrinks as the root of the rows.
-fn by_size(metric: &str, rows: u64, usual: u64) -> Option<Change> {
-    if metric != "ece" {
-        return None;
-    }
-    let (rows, usual) = (u128::from(rows), u128::from(usual));
-    match () {
-        () if 10 * rows < 9 * usual => Some(Change::Worse),
-        () if rows > 2 * usual => Some(Change::Better),
-        () => None,
-    }
-}
-
 /// What is added to the rule of thresholds where chunks that may alert are much smaller than those of the reference.
 pub(super) fn small(chunks: &[Chunk], usual: u64, rule: &Rule) -> String {
     let is_small = |chunk: &&Chunk| chunk.measured >= rule.min_rows && !is_as_large(chunk.measured, usual);
@@ -171,29 +157,37 @@ pub(super) fn left_out(chunks: usize, rule: &Rule) -> String {
 
 impl Usual {
     /// Which way a value of so many rows has left. Beyond an end that was learnt from few chunks, or from much larger ones, its interval has to
-    /// lie, too, and so where the number of rows alone may take it there.
+    /// lie, too.
     fn left(&self, metric: &str, (value, interval): (f64, Option<Interval>), rows: u64) -> Option<Change> {
-        let change = left(metric, value, self.ends)?;
-        let [low, high] = self.ends;
-        let below = low.is_some_and(|low| value < low);
-        if self.given[usize::from(!below)] {
-            return Some(change);
-        }
-        let expected = by_size(metric, rows, self.rows);
-        // So small an error may be all of the rows, and its interval, which knows nothing of the reference's, lies there as well.
-        if change == Change::Better && expected == Some(Change::Better) {
-            return None;
-        }
+        let ends = self.ends_for(metric, rows);
+        let change = left(metric, value, ends)?;
+        let below = ends[0].is_some_and(|low| value < low);
         let is_fixed = self.chunks >= THRESHOLD_CHUNKS_MIN && is_as_large(rows, self.rows);
-        if is_fixed && expected != Some(change) {
+        if is_fixed || self.given[usize::from(!below)] {
             return Some(change);
         }
+        let [low, high] = self.ends;
         let interval = interval?;
         let beyond = match below {
             true => low.is_some_and(|low| interval.hi < low),
             false => high.is_some_and(|high| interval.lo > high),
         };
         beyond.then_some(change)
+    }
+
+    /// The ends as chunks of so many rows have them. The calibration error of few rows is too large and that of many small, because chance never
+    /// makes a gap of 0: of right scores it goes by the root of the rows, of wrong ones by less. Ends that were given stay.
+    fn ends_for(&self, metric: &str, rows: u64) -> [Option<f64>; 2] {
+        if metric != "ece" || rows == 0 || self.rows == 0 {
+            return self.ends;
+        }
+        let by_rows = (self.rows as f64 / rows as f64).sqrt();
+        let [low, high] = self.ends;
+        let [is_low, is_high] = self.given;
+        [
+            low.map(|low| if is_low { low } else { low * by_rows.min(1.0) }),
+            high.map(|high| if is_high { high } else { high * by_rows.max(1.0) }),
+        ]
     }
 
     /// The ends that were given, and no other.
@@ -639,27 +633,31 @@ mod tests {
     fn a_calibration_error_is_not_judged_by_the_number_of_rows() {
         let usual =
             Usual { ends: [Some(0.02), Some(0.08)], given: [false; 2], chunks: 10, rows: 500, classes: 0 };
-        let within = Some(Interval { lo: 0.05, hi: 0.12 });
-        let beyond = Some(Interval { lo: 0.09, hi: 0.12 });
-        let small = Some(Interval { lo: 0.0, hi: 0.015 });
+        let (wide, beyond) = (Some(Interval { lo: 0.05, hi: 0.3 }), Some(Interval { lo: 0.09, hi: 0.3 }));
         let (worse, better) = (Some(Change::Worse), Some(Change::Better));
         for (metric, value, interval, rows, expected) in [
-            ("ece", 0.1, within, 500, worse),
-            ("ece", 0.1, within, 450, worse),
-            ("ece", 0.1, within, 449, None),
-            ("ece", 0.1, beyond, 449, worse),
-            ("ece", 0.1, within, 50_000, worse),
-            ("ece", 0.01, small, 1_000, better),
-            ("ece", 0.01, small, 1_001, None),
-            ("ece", 0.01, small, 449, better),
-            ("brier", 0.1, within, 449, worse),
-            ("brier", 0.01, small, 50_000, better),
+            // Of 320 rows 0.08·√(500/320) = 0.1 is usual.
+            ("ece", 0.09, wide, 500, worse),
+            ("ece", 0.09, wide, 320, None),
+            ("ece", 0.11, wide, 320, worse),
+            // Fewer than half of the rows need their interval as well, of 125 above 0.16.
+            ("ece", 0.17, wide, 125, None),
+            ("ece", 0.15, beyond, 125, None),
+            ("ece", 0.17, beyond, 125, worse),
+            ("ece", 0.09, wide, 50_000, worse),
+            // Of 50,000 rows 0.002 is usual.
+            ("ece", 0.01, wide, 500, better),
+            ("ece", 0.01, wide, 50_000, None),
+            ("ece", 0.001, wide, 50_000, better),
+            ("ece", 0.01, wide, 320, better),
+            ("brier", 0.09, wide, 320, worse),
+            ("brier", 0.01, wide, 50_000, better),
         ] {
             assert_eq!(usual.left(metric, (value, interval), rows), expected, "{metric} {value} {rows}");
         }
         let given = Usual { given: [true; 2], ..usual };
-        assert_eq!(given.left("ece", (0.01, small), 50_000), better);
-        assert_eq!(given.left("ece", (0.1, within), 100), worse);
+        assert_eq!(given.left("ece", (0.01, wide), 50_000), better);
+        assert_eq!(given.left("ece", (0.09, wide), 100), worse);
     }
 
     // 400 rows with a target, of which 14 had a prediction as well, were a chunk of truth: by chance they lay far off, and muted the estimator.
