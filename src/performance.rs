@@ -46,7 +46,12 @@ async fn measure(options: &Options) -> Result<Document, Failure> {
 }
 
 fn answer(document: &Document, options: &Options) -> CommandResult {
-    if let Some(nothing) = words::nothing_measured(&document.chunks, document.task) {
+    let nothing_estimated = || {
+        let is_asked = options.question.estimate;
+        words::nothing_estimated(&document.chunks, document.task).filter(|_| is_asked)
+    };
+    if let Some(nothing) = words::nothing_measured(&document.chunks, document.task).or_else(nothing_estimated)
+    {
         tell(&format!("windvane: {nothing}"));
     }
     let text = match options.format {

@@ -143,6 +143,19 @@ pub fn nothing_measured(chunks: &[Chunk], task: Task) -> Option<String> {
         .then(|| format!("nothing was measured: of {all} none has {needed}, which --task {task} is of"))
 }
 
+/// What is said where estimates were asked for and there is none, as of stored predictions that are labels alone.
+pub fn nothing_estimated(chunks: &[Chunk], task: Task) -> Option<String> {
+    let rows: u64 = chunks.iter().map(|chunk| chunk.n).sum();
+    let is_any = chunks.iter().flat_map(|chunk| &chunk.metrics).any(|metric| metric.estimated.is_some());
+    let needed = match task {
+        Task::Binary | Task::Ranking => "scores",
+        Task::Multiclass => "the probability of each class",
+        Task::Regression => "features, and 40 rows with a target in the reference",
+    };
+    let task = task.as_str();
+    (rows > 0 && !is_any).then(|| format!("nothing was estimated: estimates of --task {task} need {needed}"))
+}
+
 /// Segments in which estimates are muted, a line each.
 pub fn muted(document: &Document) -> Vec<String> {
     let of = |part: &Segment| {
@@ -188,7 +201,7 @@ mod tests {
     use serde_json::{Value, json};
     use windvane_types::performance::{Chunk, Task};
 
-    use super::{alerts_beside, nothing_measured};
+    use super::{alerts_beside, nothing_estimated, nothing_measured};
 
     fn chunk(number: u64, metrics: &Value) -> Chunk {
         let metrics: Vec<Value> = metrics
@@ -227,5 +240,19 @@ mod tests {
         );
         assert_eq!(nothing_measured(&[chunk(50), chunk(49)], Task::Multiclass), None);
         assert_eq!(nothing_measured(&[], Task::Binary), None);
+    }
+
+    // Of files it is a usage error; of stored labels nothing was estimated, and nothing said so.
+    #[test]
+    fn estimates_that_there_are_none_of_are_told() {
+        let none = chunk(0, &json!([["accuracy", false]]));
+        assert_eq!(
+            nothing_estimated(std::slice::from_ref(&none), Task::Multiclass).unwrap(),
+            "nothing was estimated: estimates of --task multiclass need the probability of each class"
+        );
+        let mut some = none.clone();
+        some.metrics[0].estimated = Some(0.9);
+        assert_eq!(nothing_estimated(&[none, some], Task::Multiclass), None);
+        assert_eq!(nothing_estimated(&[], Task::Binary), None);
     }
 }
