@@ -455,6 +455,7 @@ fn columns_that_cannot_be_cut_are_counted() {
     let file = folder.file("lists.ndjson", &(0..200).map(row).collect::<String>());
     let document = json_of(&file, &file, &[&SCORES[..], &["--chunks", "1"]].concat());
     assert_eq!(document["weakest_segments"]["columns_left_out"], 2, "a list, and too many words: {document}");
+    assert_eq!(document["weakest_segments"]["overall"], 0.5, "known of a column that is left out, too");
 }
 
 #[test]

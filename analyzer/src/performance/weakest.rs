@@ -89,6 +89,7 @@ pub(super) async fn weakest(
         Task::Ranking => return Ok(WeakestSegments::default()),
     };
     let (mut candidates, mut left_out, mut overall) = (Vec::new(), uncut(side), Sums::default());
+    let mut mean = None;
     let none = SegmentKeys::default();
     for (place, column) in columns(side).into_iter().enumerate() {
         if place >= COLUMNS_MAX {
@@ -97,6 +98,9 @@ pub(super) async fn weakest(
         }
         let frame = side.framed(Chunking::Whole, &none, std::slice::from_ref(&column))?;
         let rows: Vec<LossRow> = side.ask(&column_losses(&frame, loss, (VALUES_MAX, RANGES))).await?;
+        // What all rows lose is known of a column that is left out, too.
+        let all = rows.first().filter(|row| row.all_weight.0 > 0.0);
+        mean = all.map(|row| row.all_weighted.0 / row.all_weight.0).or(mean);
         if rows.len() > VALUES_MAX {
             left_out += 1;
             continue;
@@ -111,10 +115,9 @@ pub(super) async fn weakest(
     }
     let looked_at = candidates.len() as u64;
     let segments = told(candidates, overall, side.question.weakest);
-    let overall = (overall.weight > 0.0).then(|| overall.loss / overall.weight);
     Ok(WeakestSegments {
         loss: Some(name.to_owned()),
-        overall,
+        overall: mean,
         looked_at,
         columns_left_out: left_out,
         segments,
@@ -389,6 +392,8 @@ mod tests {
             squares: Real(40.0),
             weighted: Real(1.0),
             weighted_sq: Real(1.0),
+            all_weight: Real(40.0),
+            all_weighted: Real(1.0),
         };
         let value = |low, high| candidate("c", row(low, high)).value;
         assert_eq!(value(Some(1.5), Some(f64::INFINITY)).as_deref(), Some("1.5 to inf"));

@@ -36,6 +36,10 @@ pub struct LossRow {
     pub weighted: Real,
     /// Σ weight·loss².
     pub weighted_sq: Real,
+    /// Σ weight of all rows, of values beyond the limit too.
+    pub all_weight: Real,
+    /// Σ weight·loss of these.
+    pub all_weighted: Real,
 }
 
 /// Asks for the losses by the values of the frame's first column beside its roles, at most `most` of them; a numeric column with
@@ -63,7 +67,7 @@ pub fn column_losses(frame: &Frame, loss: Loss<'_>, (most, ranges): (usize, usiz
          (SELECT arrayDistinct(arrayMap(q -> ifNull(q, 0.), quantilesExact({})(x))) FROM ({rows})) AS wv_edges \
          SELECT if(wv_cut, NULL, any(c)) AS value, if(wv_cut, min(x), NULL) AS low, if(wv_cut, max(x), NULL) AS high, \
          count() AS rows, sum(loss) AS sum, sum(w) AS weight, sum(w * w) AS squares, sum(w * loss) AS weighted, \
-         sum(w * loss * loss) AS weighted_sq FROM ({rows}) \
+         sum(w * loss * loss) AS weighted_sq, sum(sum(w)) OVER () AS all_weight, sum(sum(w * loss)) OVER () AS all_weighted FROM ({rows}) \
          GROUP BY if(wv_cut, if(isNull(x), NULL, toString(arrayCount(e -> x > e, wv_edges))), c) \
          ORDER BY rows DESC, value, low LIMIT {}",
         levels.join(", "),
