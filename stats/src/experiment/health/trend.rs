@@ -139,7 +139,7 @@ impl Line {
         let residuals = days.iter().map(|day| ((day.estimate - y - slope * (day.day - x)) / day.se).powi(2));
         let residual: f64 = residuals.sum();
         let usable = spread > 0.0 && slope.is_finite() && se.is_finite() && residual.is_finite();
-        usable.then(|| Self { slope: Estimate { value: slope, se: Some(se) }, residual })
+        usable.then_some(Self { slope: Estimate { value: slope, se: Some(se) }, residual })
     }
 }
 
