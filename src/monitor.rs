@@ -166,11 +166,11 @@ impl ByHand {
         let job = of_name(&jobs, name)?.cloned().ok_or_else(|| {
             let known: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.name())).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            anyhow!("the configuration has no monitor `{name}`; it has {known}")
-        });
+            usage(format!("the configuration has no monitor `{name}`; it has {known}"))
+        })?;
         let cut = CancellationToken::new();
         let runner = analyzer::runner(&config, &store, "command").cut_off_by(cut.clone());
-        Ok(Self { job: job.because(Reason::Config)?, runner, cut })
+        Ok(Self { job, runner, cut })
     }
 
     /// Whether a monitor of this kind can find what the exit code is asked for: else it would be 0 whatever is found.

@@ -99,7 +99,7 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
 
 fn what_cannot_be_run_or_found_is_refused(service: &Service) {
     let unknown = windvane(service, &["monitor", "run", "nope"]);
-    assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
+    assert_eq!(unknown.status.code(), Some(64), "{unknown:?}");
     // Where there was not one event, no objective was kept either.
     let words = ["monitor", "run", "speed", "--at", "2013-01-01", "--fail-on", "breached"];
     let idle = windvane(service, &words);
