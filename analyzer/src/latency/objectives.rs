@@ -76,7 +76,7 @@ pub async fn objectives_over(
     let span = reach(end_us);
     if column == LATENCY {
         let filter = drift::filter(deployment, span, stored_before_us);
-        return Ok(populations::latencies(format!("{} {span}", deployment.model), &filter));
+        return populations::latencies(reader, format!("{} {span}", deployment.model), &filter).await;
     }
     drift::side(reader, deployment, span, stored_before_us).await
 }

@@ -7,8 +7,8 @@ use windvane_store::performance::{
     RowsRow, Said, TallyRow, every, frame, frame_of_classes, tally,
 };
 use windvane_store::populations::{
-    self, CategoryColumn, CategoryRow, CodedSegment, CountRows, CountSink, CountedColumn, OUTCOME, Pair,
-    Population, PredictionFilter, SegmentKeys, SegmentRow, TIME, UNIT, Wanted,
+    self, CategoryColumn, CategoryRow, CodedSegment, CountRow, CountRows, CountSink, CountedColumn, LATENCY,
+    OUTCOME, Pair, Population, PredictionFilter, SegmentKeys, SegmentRow, TIME, UNIT, Wanted,
 };
 use windvane_store::{DATABASE, Param, Reader, Statement};
 
@@ -137,6 +137,31 @@ async fn engine_counts_columns_together_as_it_counts_each_alone() {
             expected.iter().map(|(category, n)| ((*category).to_owned(), *n)).collect();
         let alone = counts(&reader, &current, &of_current[i..=i]).await;
         assert_eq!((&together[i].0, &alone[0].0), (&expected, &expected), "column {i}");
+    }
+    drop(reader);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_counts_an_event_that_was_sent_twice_once_before_its_rows_are_merged() {
+    let running = Running::migrated().await;
+    let reader = Reader::Store(running.store.clone());
+    let cases: [(u64, &str, &[(&str, u64)]); 2] = [
+        (6, "map('k', 'first')", &[("first", 6)]),
+        (4, "map('k', 'second')", &[("first", 2), ("second", 4)]),
+    ];
+    for (rows, cat, expected) in cases {
+        predict(&running, "twice", (rows, cat, "map()")).await;
+        let population = population(&reader, "twice", (0, 14)).await;
+        let column = CountedColumn { column: population.column("k"), fold_case: false };
+        let expected: BTreeMap<String, u64> =
+            expected.iter().map(|(category, n)| ((*category).to_owned(), *n)).collect();
+        assert_eq!(counts(&reader, &population, &[column]).await[0].0, expected, "after {rows} rows more");
+        let filter = filter("twice", (0, 14));
+        let latencies = populations::latencies(&reader, "twice".to_owned(), &filter).await.unwrap();
+        let counted = populations::row_count(&latencies, latencies.column(LATENCY).unwrap());
+        let counted: Vec<CountRow> = reader.rows(&counted).await.unwrap();
+        assert_eq!(counted[0].rows, 6, "after {rows} rows more");
     }
     drop(reader);
     running.end().await;
