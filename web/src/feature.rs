@@ -180,9 +180,10 @@ fn pictures(column: &str, windows: &[&[Row]]) -> Markup {
             div.plots {
                 @for (window, distribution) in &drawn {
                     @let row = &window[0];
-                    @let form = [row.start_us, row.end_us].iter().all(|at| at % DAY_US == 0).then_some("day");
+                    @let [start, end] = [row.start_us, row.end_us].map(span::shown);
+                    @let is_of_days = [row.start_us, row.end_us].iter().all(|at| at % DAY_US == 0);
                     section {
-                        h3 { time datetime=(span::shown(row.start_us)) data-form=[form] { (short(&span::shown(row.start_us))) } " – " time datetime=(span::shown(row.end_us)) data-form=[form] { (short(&span::shown(row.end_us))) } }
+                        h3 { @if is_of_days { time datetime=(start.as_str()) data-form="day" { (short(&start)) } " – " time datetime=(end.as_str()) data-form="day" { (short(&end)) } } @else { (crate::page::window(&start, &end)) } }
                         p { span class=(format!("badge {}", row.verdict)) { (row.verdict.replace('_', " ")) } " " span.quiet { (thousands(row.n_reference)) " against " (thousands(row.n_current)) " values" } }
                         (histogram(column, distribution, Missing { reference: row.missing_reference, current: row.missing_current }))
                     }

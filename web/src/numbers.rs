@@ -1,10 +1,30 @@
 //! Numbers as a person reads them.
 
 pub use windvane_types::counting::{counted, form, grouped as thousands};
+use windvane_types::span;
 
 /// A time of the API without seconds.
 pub fn short(time: &str) -> String {
     time.get(..16).map_or_else(|| time.to_owned(), |time| time.replace('T', " "))
+}
+
+/// Up to which length a window is told to the second, microseconds: an hour.
+const TOLD_TO_SECONDS_US: i64 = 3_600_000_000;
+
+/// The ends of a window without seconds; with them where it is short and they tell one window from the next.
+pub fn ends(start: &str, end: &str) -> [String; 2] {
+    let to_second =
+        |time: &str| time.get(..19).map_or_else(|| time.to_owned(), |time| time.replace('T', " "));
+    if has_seconds(start, end) { [start, end].map(to_second) } else { [start, end].map(short) }
+}
+
+/// Whether a window is told to the second.
+pub fn has_seconds(start: &str, end: &str) -> bool {
+    let is_short = match (span::instant(start), span::instant(end)) {
+        (Some(start), Some(end)) => end.saturating_sub(start) < TOLD_TO_SECONDS_US,
+        _ => false,
+    };
+    is_short && [start, end].iter().any(|time| time.get(16..19).is_some_and(|seconds| seconds != ":00"))
 }
 
 /// A number that may not be known.
@@ -108,6 +128,19 @@ mod tests {
     fn numbers_are_grouped_by_thousands() {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn a_short_window_is_told_to_the_second_where_minutes_do_not_tell_it_from_the_next() {
+        for (start, end, told) in [
+            ("2026-01-01T08:20:00Z", "2026-01-01T08:20:30Z", ["2026-01-01 08:20:00", "2026-01-01 08:20:30"]),
+            ("2026-01-01T08:20:30Z", "2026-01-01T08:21:00Z", ["2026-01-01 08:20:30", "2026-01-01 08:21:00"]),
+            ("2026-01-01T08:20:00Z", "2026-01-01T08:21:00Z", ["2026-01-01 08:20", "2026-01-01 08:21"]),
+            ("2026-01-01T08:20:30Z", "2026-01-02T08:20:30Z", ["2026-01-01 08:20", "2026-01-02 08:20"]),
+            ("soon", "é", ["soon", "é"]),
+        ] {
+            assert_eq!(ends(start, end), told);
         }
     }
 

@@ -6,23 +6,25 @@
   // A window of whole days in UTC begins on the day before, west of there.
   const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
   const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const second = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const forms = { day, second };
 
   const axis = new Intl.DateTimeFormat(undefined, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
   // Titles of marks in charts hold no elements.
-  const written = /(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/g;
+  const written = /(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?) UTC/g;
 
   function localTimes(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.getTime()) || time.dataset.local) continue;
       time.title = `${time.dateTime} (UTC)`;
-      time.textContent = (time.dataset.form === "day" ? day : minute).format(at);
+      time.textContent = (forms[time.dataset.form] ?? minute).format(at);
       time.dataset.local = "yes";
     }
     for (const tick of root.querySelectorAll("text[data-at]")) tick.textContent = axis.format(new Date(tick.dataset.at));
     for (const title of root.querySelectorAll("title[data-times]")) {
-      title.textContent = title.textContent.replace(written, (_, date, time) => minute.format(new Date(`${date}T${time}Z`)));
+      title.textContent = title.textContent.replace(written, (_, date, time) => (time.length > 5 ? second : minute).format(new Date(`${date}T${time}Z`)));
     }
     for (const word of root.querySelectorAll("[data-zone]")) word.textContent = zone;
   }

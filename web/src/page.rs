@@ -139,32 +139,45 @@ pub fn time(at: &str) -> Markup {
     html! { @if at.is_empty() { span.quiet { "–" } } @else { time datetime=(at) { (crate::numbers::short(at)) } } }
 }
 
-/// How a sentence writes a time; `0` is any digit.
-const WRITTEN: &str = "0000-00-00 00:00 UTC";
+/// A window for a person, as [`time`]; to the second where it is short.
+pub fn window(start: &str, end: &str) -> Markup {
+    let [from, to] = crate::numbers::ends(start, end);
+    let form = crate::numbers::has_seconds(start, end).then_some("second");
+    html! { time datetime=(start) data-form=[form] { (from) } " – " time datetime=(end) data-form=[form] { (to) } }
+}
 
-/// A sentence whose times, written as `2026-01-01 00:00 UTC`, are of the viewer's zone with a script.
+/// How a sentence writes a time; `0` is any digit.
+const WRITTEN: [&str; 2] = ["0000-00-00 00:00 UTC", "0000-00-00 00:00:00 UTC"];
+
+/// A sentence whose times, written as `2026-01-01 00:00 UTC` or `2026-01-01 00:00:00 UTC`, are of the viewer's zone with a script.
 pub fn told(sentence: &str) -> Markup {
     let mut pieces = Vec::new();
     let mut rest = sentence;
-    while let Some(at) = first_time(rest) {
+    while let Some((at, written)) = first_time(rest) {
         let (before, found) = rest.split_at(at);
-        let (time, after) = found.split_at(WRITTEN.len());
+        let (time, after) = found.split_at(written.len());
         pieces.push((before, time));
         rest = after;
     }
-    let instant = |time: &str| time.replacen(' ', "T", 1).replace(" UTC", ":00Z");
+    let to_second = |time: &str| time.len() > WRITTEN[0].len();
+    let instant =
+        |time: &str| time.replacen(' ', "T", 1).replace(" UTC", if to_second(time) { "Z" } else { ":00Z" });
+    let form = |time: &str| to_second(time).then_some("second");
     html! {
-        @for (before, time) in pieces { (before) time datetime=(instant(time)) { (time) } }
+        @for (before, time) in pieces { (before) time datetime=(instant(time)) data-form=[form(time)] { (time) } }
         (rest)
     }
 }
 
-/// Where the first written time begins.
-fn first_time(text: &str) -> Option<usize> {
+/// Where the first written time begins, and how it is written.
+fn first_time(text: &str) -> Option<(usize, &'static str)> {
     let alike = |(byte, form): (u8, u8)| if form == b'0' { byte.is_ascii_digit() } else { byte == form };
-    let is_time = |part: &str| part.bytes().zip(WRITTEN.bytes()).all(alike);
+    let is_at = |at: usize, written: &str| {
+        let part = text.get(at..at + written.len());
+        part.is_some_and(|part| part.bytes().zip(written.bytes()).all(alike))
+    };
     let mut places = text.char_indices().map(|(at, _)| at);
-    places.find(|at| text.get(*at..*at + WRITTEN.len()).is_some_and(is_time))
+    places.find_map(|at| Some((at, WRITTEN.into_iter().find(|written| is_at(at, written))?)))
 }
 
 /// The page of something that is not there.
@@ -227,6 +240,10 @@ mod tests {
             (
                 "é 2026-01-01 00:00 UTC to 2026-01-02 06:30 UTC.",
                 "é <time datetime=\"2026-01-01T00:00:00Z\">2026-01-01 00:00 UTC</time> to <time datetime=\"2026-01-02T06:30:00Z\">2026-01-02 06:30 UTC</time>.",
+            ),
+            (
+                "at 2026-01-01 00:00:30 UTC",
+                "at <time datetime=\"2026-01-01T00:00:30Z\" data-form=\"second\">2026-01-01 00:00:30 UTC</time>",
             ),
         ] {
             assert_eq!(told(sentence).into_string(), html);

@@ -11,7 +11,7 @@ use windvane_types::span;
 use crate::address;
 use crate::listed::full;
 use crate::numbers::{bytes, number, thousands};
-use crate::page::{Part, card, empty, page, time};
+use crate::page::{Part, card, empty, page, time, window};
 
 /// Below this every whole number is a double: 2⁵³.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -197,7 +197,7 @@ fn runs(runs: &[Run]) -> Markup {
                     @for run in runs {
                         tr {
                             th scope="row" { (run.monitor) " " span.quiet { (run.kind) } }
-                            td { (time(&run.window_start)) " – " (time(&run.window_end)) }
+                            td { (window(&run.window_start, &run.window_end)) }
                             td { span class=(format!("badge {}", if run.state == "failed" { "failing" } else { "quiet" })) { (run.state) } @if run.attempt > 1 { span.quiet { ", attempt " (run.attempt) } } @if !run.error.is_empty() { br; span.quiet { (run.error) } } }
                             td { span class=(format!("badge {}", run.verdict)) { (run.verdict.replace('_', " ")) } }
                             td.number { (thousands(run.looked_at())) } td.number { (thousands(run.findings)) }

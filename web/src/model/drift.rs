@@ -8,7 +8,7 @@ use windvane_types::span;
 
 use crate::address;
 use crate::chart::heatmap::{Cell, Row, heatmap, times};
-use crate::numbers::{counted, number, optional, p_value, percent, short, thousands};
+use crate::numbers::{counted, ends, number, optional, p_value, percent, short, thousands};
 
 /// Columns that the map draws: those that drifted most.
 const COLUMNS_MAX: usize = 60;
@@ -134,8 +134,8 @@ impl DriftRow {
     }
 
     fn said(&self) -> String {
-        let window =
-            format!("{} UTC – {} UTC", short(&span::shown(self.start_us)), short(&span::shown(self.end_us)));
+        let [start, end] = ends(&span::shown(self.start_us), &span::shown(self.end_us));
+        let window = format!("{start} UTC – {end} UTC");
         let verdict = self.verdict.replace('_', " ");
         let p = self.p_adjusted.map_or(String::new(), |p| format!(", {} after correction", p_value(Some(p))));
         format!(

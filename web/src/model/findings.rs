@@ -6,7 +6,7 @@ use windvane_store::views::{Asked, View};
 use super::drift::reference;
 use crate::address;
 use crate::api::run::Key;
-use crate::numbers::short;
+use crate::numbers::ends;
 use crate::page::{empty, told};
 
 /// Who looked, at which rows, against what.
@@ -50,7 +50,8 @@ impl Whose<'_> {
             (version, "") => parts.push(format!("version {version}")),
             (version, environment) => parts.push(format!("version {version} in {environment}")),
         }
-        parts.push(format!("{} UTC to {} UTC", short(self.start), short(self.end)));
+        let [start, end] = ends(self.start, self.end);
+        parts.push(format!("{start} UTC to {end} UTC"));
         if !self.reference_kind.is_empty() {
             parts.push(format!("against {}", reference(self.reference_kind, self.reference_name)));
         }
