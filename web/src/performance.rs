@@ -160,7 +160,8 @@ fn chart(document: &Document, name: &str, charts: usize) -> Markup {
     html! { @if document.chunks.len() > 1 { (draw(&lines_of(&points), look)) } }
 }
 
-/// A metric's truth, its estimate, and what is usual, as lines: of numbers or times, and what was measured there.
+/// A metric's truth, its estimate, and what is usual, as lines: of numbers or times, and what was measured there. A line without a point keeps
+/// its place, so that the others have the same colours in every chart.
 pub fn lines_of(points: &[(i64, &Metric)]) -> Vec<Series> {
     let line = |title: &str, value: fn(&Metric) -> Option<f64>| Series {
         name: title.to_owned(),
@@ -172,9 +173,7 @@ pub fn lines_of(points: &[(i64, &Metric)]) -> Vec<Series> {
         line("usual, from", |metric| metric.threshold.and_then(|[low, _]| low)),
         line("usual, to", |metric| metric.threshold.and_then(|[_, high]| high)),
     ]
-    .into_iter()
-    .filter(|series| !series.points.is_empty())
-    .collect()
+    .into()
 }
 
 /// What is usual: an end that is open is any.
@@ -197,7 +196,7 @@ fn table(document: &Document, name: &str, listed: usize) -> Markup {
                     @for chunk in document.chunks.iter().take(listed) {
                         @if let Some(metric) = of(chunk, name) {
                             tr {
-                                th scope="row" { (chunk.start.as_deref().map_or_else(|| thousands(chunk.chunk), crate::numbers::short)) }
+                                th scope="row" { @if let Some(start) = &chunk.start { (page::time(start)) } @else { (thousands(chunk.chunk)) } }
                                 td.number { (thousands(chunk.n)) } td.number { (thousands(chunk.labelled)) }
                                 td.number { (optional(metric.realised)) } td.number { (interval(metric.ci)) }
                                 td.number { (optional(metric.estimated)) } td.number { (usual(metric.threshold)) }
@@ -333,8 +332,22 @@ mod tests {
         }
         let html = performance_report(&document);
         assert!(html.contains("realised 0.91, 2026-03-01 00:00 UTC</title>"), "{html}");
+        let row = "<th scope=\"row\"><time datetime=\"2026-03-01T00:00:00Z\">2026-03-01 00:00</time></th>";
+        assert!(html.contains(row), "{html}");
         document.chunks[1].start = Some("2026-03-01T00:00:00Z".to_owned());
         assert!(performance_report(&document).contains("realised 0.91, 0</title>"));
+    }
+
+    #[test]
+    fn what_is_usual_has_one_colour_whether_anything_is_estimated_or_not() {
+        let mut document = document();
+        let html = performance_report(&document);
+        assert!(html.contains("s1\"></i>estimated") && html.contains("s2\"></i>usual, from"), "{html}");
+        for metric in document.chunks.iter_mut().flat_map(|chunk| &mut chunk.metrics) {
+            metric.estimated = None;
+        }
+        let html = performance_report(&document);
+        assert!(!html.contains("</i>estimated") && html.contains("s2\"></i>usual, from"), "{html}");
     }
 
     #[test]

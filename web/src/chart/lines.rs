@@ -94,7 +94,7 @@ fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
         plot::along(chart)
     });
     html! {
-        @if series.len() > 1 { (legend(series)) }
+        @if known(series).count() > 1 { (legend(series)) }
         div.scroll tabindex="0" role="group" aria-label=(look.title) {
             svg.chart role="img" viewBox=(FRAME.view_box()) aria-label=(said(series, look)) { (elements) }
         }
@@ -131,10 +131,15 @@ fn line(chart: &mut Chart<Axis>, series: &Series, (i, look, labels): (usize, Loo
     Ok(())
 }
 
+/// The lines that have a point, each with the place that its colour goes by.
+fn known(series: &[Series]) -> impl Iterator<Item = (usize, &Series)> {
+    series.iter().enumerate().filter(|(_, series)| !series.points.is_empty())
+}
+
 fn legend(series: &[Series]) -> Markup {
     html! {
         ul.legend {
-            @for (i, series) in series.iter().enumerate() {
+            @for (i, series) in known(series) {
                 li { i class=(format!("key s{}", i.min(COLOURS - 1))) {} (series.name) }
             }
         }
