@@ -14,6 +14,7 @@ use windvane_stats::{
 };
 use windvane_store::experiment::{Exposed, ExposedBy, RecordTable};
 use windvane_types::experiment::{Better, Role};
+use windvane_types::span;
 
 use super::layers::Layers;
 use super::monitors::period;
@@ -185,14 +186,12 @@ fn checks(layers: &mut Layers, table: &KeyPath) -> StoredChecks {
 
 fn start_us(layers: &mut Layers, table: &KeyPath) -> Option<i64> {
     let text = layers.text(table.join("start"))?;
-    match text.parse::<jiff::Timestamp>() {
-        Ok(time) => Some(time.as_microsecond()),
-        Err(_) => {
-            let problem = format!("`{text}` is no time; give one such as 2013-01-01T00:00:00Z");
-            layers.contradiction(table.join("start"), &problem);
-            None
-        }
+    let time = span::instant(&text);
+    if time.is_none() {
+        let problem = format!("`{text}` is no time; give one such as 2013-01-01 or 2013-01-01T05:00:00Z");
+        layers.contradiction(table.join("start"), &problem);
     }
+    time
 }
 
 /// By what the interval that holds at every look is made.

@@ -21,7 +21,7 @@ control = "A"
 [experiments.unseen.metrics.revenue]
 [experiments."check out later"]
 control = "A"
-start = "2100-01-01T00:00:00Z"
+start = "2100-01-01"
 exposures = "predictions"
 [experiments."check out later".metrics.revenue]
 "#;
