@@ -4,7 +4,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime, Time},
+    tz::TimeZone,
+};
 
 /// Seven days, microseconds.
 const WEEK_US: i64 = 7 * 86_400 * 1_000_000;
@@ -21,7 +25,7 @@ pub struct Span {
 /// What a window is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReferenceKind {
-    /// The span of the same length right before the window.
+    /// The span of the same length right before the window; of whole months, as many months.
     Previous,
     /// The same hours of the same weekday, one week before.
     SameHourLastWeek,
@@ -59,10 +63,13 @@ impl Span {
         }
     }
 
-    /// The span of the same length right before.
+    /// The span of the same length right before. Of whole months, in UTC, as many months: what is compared with March is February.
     #[must_use]
     pub fn before(self) -> Self {
-        Self { start_us: self.start_us.saturating_sub(self.end_us - self.start_us), end_us: self.start_us }
+        let months_before =
+            || month_start(month_at(self.start_us)?.checked_mul(2)?.checked_sub(month_at(self.end_us)?)?);
+        let length_before = self.start_us.saturating_sub(self.end_us.saturating_sub(self.start_us));
+        Self { start_us: months_before().unwrap_or(length_before), end_us: self.start_us }
     }
 
     /// The same hours of the same weekday, one week before.
@@ -70,6 +77,20 @@ impl Span {
     pub fn a_week_before(self) -> Self {
         Self { start_us: self.start_us.saturating_sub(WEEK_US), end_us: self.end_us.saturating_sub(WEEK_US) }
     }
+}
+
+/// The month that begins at an instant, in UTC, counted from January of the year 0; `None` where none does.
+fn month_at(us: i64) -> Option<i32> {
+    let at = TimeZone::UTC.to_datetime(Timestamp::from_microsecond(us).ok()?);
+    let begins = at.day() == 1 && at.time() == Time::midnight();
+    begins.then(|| i32::from(at.year()) * 12 + i32::from(at.month()) - 1)
+}
+
+/// When such a month begins; `None` where no date tells it.
+fn month_start(month: i32) -> Option<i64> {
+    let year = i16::try_from(month.div_euclid(12)).ok()?;
+    let date = Date::new(year, i8::try_from(month.rem_euclid(12)).ok()? + 1, 1).ok()?;
+    Some(TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok()?.as_microsecond())
 }
 
 impl fmt::Display for Span {
@@ -242,6 +263,24 @@ mod tests {
         assert_eq!(day.before().to_string(), "2013-02-28T00:00:00Z/2013-03-01T00:00:00Z");
         let month = Span::parse("2013-01-01/2013-02-01T12:00:00Z", now()).unwrap();
         assert_eq!(month.to_string(), "2013-01-01T00:00:00Z/2013-02-01T12:00:00Z");
+    }
+
+    // March was compared with 31 days, from January 29 on.
+    #[test]
+    fn the_span_before_whole_months_is_as_many_months() {
+        for (window, expected) in [
+            ("2013-03-01/2013-04-01", "2013-02-01T00:00:00Z/2013-03-01T00:00:00Z"),
+            ("2013-01-01/2013-02-01", "2012-12-01T00:00:00Z/2013-01-01T00:00:00Z"),
+            ("2013-01-01/2013-04-01", "2012-10-01T00:00:00Z/2013-01-01T00:00:00Z"),
+            ("2013-01-01/2014-01-01", "2012-01-01T00:00:00Z/2013-01-01T00:00:00Z"),
+            ("2013-03-01/2013-03-31", "2013-01-30T00:00:00Z/2013-03-01T00:00:00Z"),
+            ("2013-03-01T01:00/2013-04-01T01:00", "2013-01-29T01:00:00Z/2013-03-01T01:00:00Z"),
+        ] {
+            let window = Span::parse(window, now()).unwrap();
+            assert_eq!(window.before().to_string(), expected, "{window}");
+        }
+        let ends = Span { start_us: i64::MIN, end_us: i64::MAX }.before();
+        assert_eq!((ends.start_us, ends.end_us), (i64::MIN, i64::MIN));
     }
 
     // `--at 2013-03-02T05:00:00` looked at the window that ended at midnight.

@@ -78,7 +78,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "none: it must be given, but for kind = \"latency\"; kind = \"fairness\" has none",
         example: "reference = \"baseline:spring\"",
-        about: "What each window is compared with: `baseline:NAME` (saved with `windvane baseline save`), `window:START/END`, `previous` (the span right before) or `same_hour_last_week`, for windows of a week at most. For kind = \"performance\" it needs the length of two windows or more, without which nothing is usual and no metric alerts.",
+        about: "What each window is compared with: `baseline:NAME` (saved with `windvane baseline save`), `window:START/END`, `previous` (the span right before, of whole months as many months) or `same_hour_last_week`, for windows of a week at most. For kind = \"performance\" it needs the length of two windows or more, without which nothing is usual and no metric alerts.",
     },
     Key {
         path: "monitors.<NAME>.expectations",
