@@ -150,20 +150,19 @@ fn embedded(data_dir: &Path, engine_listen: SocketAddr) -> Result<StoreOptions, 
     })
 }
 
-/// Gives a store's error its exit code: 69 where nobody answers, 65 where ClickHouse refuses the statement.
+/// Gives a store's error its exit code: 69 where nobody answers, or ClickHouse is hindered by a full disk and the like, 65 where it refuses
+/// the statement.
 pub fn failure(error: StoreError) -> Failure {
+    let is_silent = matches!(error, StoreError::Unreachable { .. } | StoreError::TimedOut { .. });
     let reason = match &error {
-        StoreError::Unreachable { .. } | StoreError::TimedOut { .. } => Reason::Unavailable,
+        _ if is_silent || error.is_hindered() => Reason::Unavailable,
         StoreError::Exception { .. } => Reason::Data,
         _ => Reason::Software,
     };
     let error = anyhow::Error::new(error);
-    match reason {
-        Reason::Unavailable => {
-            Failure { reason, error: error.context("no running service answers (start `windvane serve`)") }
-        }
-        _ => Failure { reason, error },
-    }
+    let error =
+        if is_silent { error.context("no running service answers (start `windvane serve`)") } else { error };
+    Failure { reason, error }
 }
 
 /// The same of findings that the store does not take.
@@ -178,4 +177,23 @@ pub fn not_recorded(error: StoreError) -> Failure {
 /// What the work answers with, or the runtime cannot start.
 pub fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_store::StoreError;
+
+    use super::failure;
+    use crate::exit::Reason;
+
+    // 65 said that the data are wrong.
+    #[test]
+    fn a_full_disk_of_the_store_is_no_wrong_data() {
+        for (code, reason) in [(243, Reason::Unavailable), (242, Reason::Unavailable), (62, Reason::Data)] {
+            let message = format!("Code: {code}. DB::Exception: no");
+            let failure = failure(StoreError::Exception { code, message });
+            assert_eq!(failure.reason, reason, "{code}");
+            assert!(!format!("{:#}", failure.error).contains("no running service"), "{code}");
+        }
+    }
 }

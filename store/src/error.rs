@@ -78,7 +78,17 @@ pub enum Fault {
 /// TOO_LARGE_ARRAY_SIZE, TOO_LARGE_STRING_SIZE, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, DECIMAL_OVERFLOW, VIOLATED_CONSTRAINT.
 const POISON_CODES: [i32; 17] = [6, 26, 27, 32, 33, 38, 41, 53, 69, 72, 117, 128, 131, 321, 407, 469, 636];
 
+/// ClickHouse's codes that speak about where it runs and not about what it was asked, so that the same may be asked again:
+/// CANNOT_WRITE_TO_FILE_DESCRIPTOR, TOO_MANY_SIMULTANEOUS_QUERIES, TABLE_IS_READ_ONLY, NOT_ENOUGH_SPACE, TOO_MANY_PARTS.
+const HINDERED_CODES: [i32; 5] = [75, 202, 242, 243, 252];
+
 impl StoreError {
+    /// Whether ClickHouse answered that it cannot do it now, whatever was asked: its disk is full, say.
+    #[must_use]
+    pub fn is_hindered(&self) -> bool {
+        self.code().is_some_and(|code| HINDERED_CODES.contains(&code))
+    }
+
     /// What the failure means for the block that was being inserted.
     #[must_use]
     pub fn fault(&self) -> Fault {
