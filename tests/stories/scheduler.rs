@@ -178,7 +178,7 @@ async fn a_monitor_that_watches_another_model_catches_up_with_it() {
             found => Err(format!("{found}\n{}", service.log().join("\n"))),
         });
         let listed = document(&service, &["monitor", "list", "--format", "json"]);
-        let note = format!("model: no prediction of `{model}` is stored");
+        let note = format!("model: no prediction of `{model}` was stored when this window was run");
         assert_eq!(listed["monitors"][0]["last_run"]["note"], note, "{listed}");
         assert_eq!(service.terminate(), Some(0));
     }

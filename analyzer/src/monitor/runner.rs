@@ -196,7 +196,10 @@ fn stranger(deployment: &Deployment) -> String {
     };
     let (version, environment) =
         (of("version", &deployment.version), of("environment", &deployment.environment));
-    format!("model: no prediction of `{}`{version}{environment} is stored", deployment.model)
+    format!(
+        "model: no prediction of `{}`{version}{environment} was stored when this window was run",
+        deployment.model
+    )
 }
 
 /// One line a run.
@@ -241,8 +244,8 @@ mod tests {
             let (version, environment) = (named(version), named(environment));
             stranger(&Deployment { model: "delai".to_owned(), version, environment })
         };
-        assert_eq!(of(None, None), "model: no prediction of `delai` is stored");
-        let told = "model: no prediction of `delai` of version `8` of environment `prod` is stored";
+        assert_eq!(of(None, None), "model: no prediction of `delai` was stored when this window was run");
+        let told = "model: no prediction of `delai` of version `8` of environment `prod` was stored when this window was run";
         assert_eq!(of(Some("8"), Some("prod")), told);
     }
 }
