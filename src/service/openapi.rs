@@ -9,6 +9,7 @@ mod components;
 mod documents;
 mod events;
 mod gate;
+mod meanings;
 mod paths;
 mod requests;
 mod single;
@@ -21,6 +22,7 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 use windvane_collector::Gate;
 
+use self::meanings::meaning;
 use self::paths::{Answers, OPERATIONS, Operation, Parameter};
 
 /// The route; it needs no store. Whether requests need a token is what the gate says when it is asked.
@@ -61,6 +63,9 @@ fn described(operation: &Operation, is_token_needed: bool) -> Value {
     let mut all: Vec<Value> = in_path
         .map(|name| {
             let mut described = json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1, "maxLength": 256}});
+            if let Some(meaning) = meaning(name) {
+                described["description"] = json!(meaning);
+            }
             if matches!(name, "model" | "column" | "name") {
                 described["description"] = json!("Names `.` and `..`, which are taken out of paths on their way, are written `~.` and `~..`; a name that is written so has one tilde more.");
             }

@@ -5,6 +5,8 @@ use windvane_types::fairness;
 use windvane_types::performance::METRICS;
 use windvane_types::quality::CHECKS;
 
+use super::meanings::meaning;
+
 /// One method of one path.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
@@ -93,7 +95,11 @@ impl Parameter {
             Self::Limit(max) => ("limit", json!({"type": "integer", "minimum": 1, "maximum": max})),
             Self::Offset => ("offset", json!({"type": "integer", "minimum": 0, "maximum": 1_000_000})),
         };
-        json!({"name": name, "in": "query", "required": false, "schema": schema})
+        let mut described = json!({"name": name, "in": "query", "required": false, "schema": schema});
+        if let Some(meaning) = meaning(name) {
+            described["description"] = json!(meaning);
+        }
+        described
     }
 }
 

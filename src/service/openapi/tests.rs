@@ -57,6 +57,20 @@ fn what_is_read_may_be_asked_for_if_it_has_changed() {
 }
 
 #[test]
+fn every_parameter_says_what_it_means() {
+    let document = document(true);
+    let paths = document["paths"].as_object().unwrap();
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().unwrap() {
+                let means = parameter["description"].as_str().unwrap_or_default();
+                assert!(!means.is_empty(), "add the meaning of {parameter} of {method} {path}");
+            }
+        }
+    }
+}
+
+#[test]
 fn each_operation_stands_once_and_its_references_resolve() {
     for (at, operation) in OPERATIONS.iter().enumerate() {
         let same = |other: &&Operation| other.path == operation.path && other.method == operation.method;
