@@ -256,7 +256,7 @@ pub fn top(model: &str, series: &DriftSeries, rows: &[DriftRow]) -> Markup {
                 tbody {
                     @for row in sorted.iter().take(LISTED_MAX) {
                         tr {
-                            th scope="row" { a href=(format!("{}{suffix}", address::feature(model, &row.column))) { (row.column) } }
+                            th.name scope="row" { a href=(format!("{}{suffix}", address::feature(model, &row.column))) { (row.column) } }
                             td { span class=(format!("badge {}", row.verdict)) { (row.verdict.replace('_', " ")) (row.arrow()) } }
                             td.words { (row.change()) }
                             td { (row.method) }

@@ -7,6 +7,7 @@ use windvane_types::fairness::{Gap, Group, Verdict};
 use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::fairness::Run;
+use crate::chart::cut;
 use crate::listed::most_important;
 use crate::numbers::{p_value, percent, points, signed_points, thousands};
 use crate::page;
@@ -15,6 +16,8 @@ use crate::page;
 const GROUPS_MAX: usize = 50;
 /// Groups that the line before the table names.
 const NAMED_MAX: usize = 5;
+/// Characters of a group's or a segment's value that a sentence or a table tells: features and tags have up to 4,096 bytes.
+pub const VALUE_MAX: usize = 80;
 
 /// The card.
 pub fn card(model: &Model) -> Markup {
@@ -75,7 +78,7 @@ fn has(group: &Group, verdict: Verdict) -> bool {
 fn compared(run: &Run) -> String {
     let mut parts = vec![format!("Groups by {}", run.group_by.replace(',', ", "))];
     if let Some(reference) = &run.reference_group {
-        parts.push(format!("compared with {reference}"));
+        parts.push(format!("compared with {}", cut(reference, VALUE_MAX)));
     }
     if let Some(gap) = run.max_gap {
         parts.push(format!("a gap of up to {} is none", points(gap)));
@@ -88,7 +91,7 @@ pub fn name(group: &Group) -> String {
     let parts: Vec<String> = group
         .group
         .iter()
-        .map(|(key, value)| format!("{key} {}", value.as_deref().unwrap_or("(missing)")))
+        .map(|(key, value)| format!("{key} {}", cut(value.as_deref().unwrap_or("(missing)"), VALUE_MAX)))
         .collect();
     if parts.is_empty() { "all".to_owned() } else { parts.join(", ") }
 }
@@ -172,6 +175,14 @@ mod tests {
         assert!(html.contains("Treated unlike the others: region f0; region f1; region f2; region f3; region f4; and 2 more<"), "{html}");
         assert_eq!(html.matches("badge fail").count(), 7, "{html}");
         assert!(html.contains("Shown are 50 of 67 groups"), "{html}");
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        assert_eq!(
+            name(&group(&"é".repeat(4_000), "fail")),
+            format!("region {}…", "é".repeat(VALUE_MAX - 1))
+        );
     }
 
     #[test]

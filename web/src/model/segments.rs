@@ -5,8 +5,10 @@ use serde::Deserialize;
 use windvane_store::views::{Asked, DRIFT_SEGMENTS, PERFORMANCE_SEGMENTS};
 
 use super::drift::direction;
+use super::fairness::VALUE_MAX;
 use super::read::Model;
 use crate::address;
+use crate::chart::cut;
 use crate::numbers::{number, thousands};
 use crate::{page, performance};
 
@@ -66,7 +68,7 @@ fn drifted(model: &Model) -> Markup {
                 tbody {
                     @for row in &model.drifted {
                         tr {
-                            th scope="row" { (row.segment_key) " " (row.segment_value) }
+                            th scope="row" { (row.segment_key) " " (cut(&row.segment_value, VALUE_MAX)) }
                             td { a href=(address::feature(&model.chosen.model, &row.column)) { (row.column) } }
                             td { (direction(&row.direction)) } td.number { (number(row.strength)) }
                             td.number { (thousands(row.n_reference)) } td.number { (thousands(row.n_current)) }
@@ -90,7 +92,7 @@ fn measured(rows: &[Measured]) -> Markup {
                     tbody {
                         @for row in unusual {
                             tr {
-                                th scope="row" { (row.segment_key) " " (row.segment_value) } td { (row.metric) }
+                                th scope="row" { (row.segment_key) " " (cut(&row.segment_value, VALUE_MAX)) } td { (row.metric) }
                                 td.number { (row.realised.map_or("–".to_owned(), number)) }
                                 td.number { (row.estimated.map_or("–".to_owned(), number)) }
                                 td.number { (performance::usual(Some([row.threshold_low, row.threshold_high]))) }

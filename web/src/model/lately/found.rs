@@ -8,9 +8,10 @@ use windvane_types::{drift, fairness, quality};
 
 use super::{Sentence, Tone, sentence};
 use crate::api;
+use crate::chart::cut;
 use crate::chart::heatmap::times;
 use crate::model::drift::arrow;
-use crate::model::fairness::name;
+use crate::model::fairness::{VALUE_MAX, name};
 use crate::model::read::Model;
 use crate::model::segments::{Drifted, Measured};
 use crate::numbers::{number, optional, percent, points, short, signed_points};
@@ -66,7 +67,7 @@ fn metrics(window: &api::performance::Window) -> Vec<Sentence> {
     let weakest = window.weakest_segments.as_ref();
     if let Some((weakest, segment)) = weakest.and_then(|found| Some((found, found.segments.first()?))) {
         let loss = weakest.loss.as_deref().unwrap_or("loss").replace('_', " ");
-        let value = segment.value.as_deref().unwrap_or("(missing)");
+        let value = cut(segment.value.as_deref().unwrap_or("(missing)"), VALUE_MAX);
         let (there, elsewhere) = (number(segment.loss), number(segment.loss_elsewhere));
         said.push(sentence(
             Tone::Notice,
@@ -85,7 +86,8 @@ fn measured(rows: &[Measured]) -> Vec<Sentence> {
         let ends = [row.threshold_low, row.threshold_high];
         let is = measure(deciding(row.realised, true, ends), row.estimated);
         let usual = usual(ends);
-        let text = format!("{} of {} {} {is}; {usual}.", row.metric, row.segment_key, row.segment_value);
+        let value = cut(&row.segment_value, VALUE_MAX);
+        let text = format!("{} of {} {value} {is}; {usual}.", row.metric, row.segment_key);
         sentence(Tone::Alarm, text)
     });
     let rest = ("metric of a segment left what is usual", "metrics of segments left what is usual");
@@ -121,7 +123,9 @@ fn drifted(rows: &[Drifted]) -> Option<Sentence> {
     let (arrow, strength) = (arrow(&row.direction), times(row.strength));
     let text = format!(
         "{}{arrow} drifts furthest in the segment {} {} ({strength}){rest}.",
-        row.column, row.segment_key, row.segment_value
+        row.column,
+        row.segment_key,
+        cut(&row.segment_value, VALUE_MAX)
     );
     Some(sentence(Tone::Alarm, text))
 }
@@ -138,7 +142,7 @@ fn gaps(run: &api::fairness::Run) -> Vec<Sentence> {
         // Calibration is of a group alone.
         let against = match (&run.reference_group, gap.metric.as_str()) {
             (_, "calibration") => " by its mean score".to_owned(),
-            (Some(reference), _) => format!(" of {reference}"),
+            (Some(reference), _) => format!(" of {}", cut(reference, VALUE_MAX)),
             (None, _) => String::new(),
         };
         let allowed = run.max_gap.map_or(String::new(), |most| format!(", where up to {} is none", points(most)));
