@@ -14,6 +14,8 @@ const ROW: f64 = 26.0;
 const FOOT: f64 = 34.0;
 /// The widest a cell may be.
 const CELL_MAX: f64 = 62.0;
+/// What the label of a window takes.
+const TICK: f64 = 76.0;
 /// The narrowest that holds an arrow.
 const ARROW_MIN: f64 = 16.0;
 
@@ -116,7 +118,7 @@ fn foot(windows: &[(i64, i64)], below: f64) -> Vec<Mark<'static>> {
     let first = windows.first().map_or(0, |window| window.0);
     let last = windows.last().map_or(0, |window| window.1);
     let length = (last - first) as f64;
-    // A label takes about 76 pixels: nine fit, and a cell is never as wide as one.
+    // Nine labels fit, and a cell is never as wide as one; that of a last cell would be cut off at the edge.
     let every = windows.len().div_ceil(9).max(2);
     let shown = windows.iter().enumerate().filter(|(i, _)| i.is_multiple_of(every));
     shown
@@ -124,7 +126,7 @@ fn foot(windows: &[(i64, i64)], below: f64) -> Vec<Mark<'static>> {
             let at = *start as f64;
             Mark::new(vec![(i as f64, below)], move |places| {
                 html! {
-                    @for (x, y) in places {
+                    @for (x, y) in places.iter().filter(|(x, _)| x + TICK <= WIDTH) {
                         text.tick x=(px(x + 1.0)) y=(px(y + 20.0)) data-at=[minute_at(at, length)] { (time_label(at, length)) }
                     }
                 }
@@ -168,6 +170,7 @@ pub fn times(strength: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::DAY_US;
 
     fn cell(verdict: &str, strength: f64) -> Cell {
         Cell { verdict: verdict.to_owned(), direction: "up".to_owned(), strength, said: "<said>".to_owned() }
@@ -185,6 +188,18 @@ mod tests {
         ] {
             assert_eq!(cell(verdict, strength).class(), class);
         }
+    }
+
+    // Of fifteen days the last label was `2026-11-`.
+    #[test]
+    fn no_label_of_a_window_is_cut_off_at_the_edge() {
+        let cells = vec![Some(cell("drift", 3.0)); 15];
+        let row = Row { name: "x".to_owned(), href: "/".to_owned(), cells };
+        let day_us = DAY_US as i64;
+        let windows: Vec<(i64, i64)> = (0..15).map(|day| (day * day_us, (day + 1) * day_us)).collect();
+        let html = heatmap(&[row], &windows).into_string();
+        assert_eq!(html.matches(">1970-01-").count(), 7, "{html}");
+        assert!(html.contains(">1970-01-13<") && !html.contains(">1970-01-15<"), "{html}");
     }
 
     #[test]
