@@ -208,6 +208,7 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
     errors_of_the_store_are_a_stream(&service, &window);
     gaps_and_attributions_are_kept_once(&service, (&start, &end, &window));
     monitors_of_groups_and_attributions_keep_theirs(&service);
+    a_prediction_that_comes_after_its_outcome_opens_its_window(&service, today_us).await;
     // Nothing new is known, so nothing is measured again.
     let runs = query(&service, "SELECT sum(attempt) FROM monitor_runs FINAL");
     let asked = service.log().len();
@@ -231,6 +232,30 @@ fn alike(one: &Value, other: &Value) -> bool {
         }
         (a, b) => a == b,
     }
+}
+
+/// It came after its window was measured, and after its outcome: no outcome came for the window after that.
+async fn a_prediction_that_comes_after_its_outcome_opens_its_window(service: &Service, today_us: i64) {
+    let (late, other) = (Event { day: 2, i: EVENTS }, Event { day: 2, i: 0 });
+    send(service, "outcomes", &[late.outcome(late.truth(), today_us)]).await;
+    // The window is measured once more, by an outcome that was received later.
+    send(service, "outcomes", &[other.outcome(other.truth(), today_us)]).await;
+    let seen = format!(
+        "SELECT max(outcomes_until) >= (SELECT max(ingested_at) FROM outcomes WHERE event_id = '{}') FROM performance_findings FINAL \
+         WHERE monitor = 'right' AND toUnixTimestamp64Micro(window_start) = {}",
+        other.id(),
+        today_us - 2 * DAY_US
+    );
+    eventually(PATIENCE, || match query(service, &seen).as_str() {
+        "1" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+    send(service, "predictions", &[late.prediction(today_us)]).await;
+    let all = EVENTS.unsigned_abs() + 1;
+    eventually(PATIENCE, || match found(service, today_us).get(&2) {
+        Some((n, labelled, _)) if (*n, *labelled) == (all, all) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
 }
 
 fn errors_of_the_store_are_a_stream(service: &Service, window: &str) {

@@ -6,8 +6,9 @@ use windvane_types::span::Span;
 use super::{fairness, performance};
 use crate::{Statement, Store, StoreError};
 
-/// When the latest of the outcomes that are known of a window's predictions was received, microseconds since 1970 UTC; 0 without any.
-/// Asked before a window is measured, so that nothing that comes meanwhile is taken for seen.
+/// When the latest of the outcomes that are known of a window's predictions was received, or the latest of the predictions that have one,
+/// microseconds since 1970 UTC; 0 without any. Asked before a window is measured, so that nothing that comes meanwhile is taken for seen.
+/// Ids are joined by 128 bits of a hash, as where outcomes are joined.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
@@ -17,9 +18,13 @@ pub async fn until(store: &Store, model: &str, window: Span) -> Result<i64, Stor
         until_us: i64,
     }
     let statement = Statement::new(
-        "SELECT max(toUnixTimestamp64Micro(ingested_at)) AS until_us FROM outcomes WHERE model = {model:String} \
-         AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE model = {model:String} \
-         AND ts >= fromUnixTimestamp64Micro({from:Int64}) AND ts < fromUnixTimestamp64Micro({to:Int64}))",
+        "SELECT max(greatest(o.received, p.received)) AS until_us FROM (\
+         SELECT sipHash128(event_id) AS id, toUnixTimestamp64Micro(ingested_at) AS received FROM outcomes \
+         WHERE model = {model:String} AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE model = {model:String} \
+         AND ts >= fromUnixTimestamp64Micro({from:Int64}) AND ts < fromUnixTimestamp64Micro({to:Int64}))) AS o \
+         GLOBAL INNER JOIN (SELECT sipHash128(event_id) AS id, toUnixTimestamp64Micro(ingested_at) AS received \
+         FROM predictions WHERE model = {model:String} AND ts >= fromUnixTimestamp64Micro({from:Int64}) \
+         AND ts < fromUnixTimestamp64Micro({to:Int64})) AS p USING id",
     )
     .param("model", model)
     .param("from", window.start_us)
@@ -75,8 +80,8 @@ pub async fn seen(
     store.rows(&statement).await
 }
 
-/// Which of these windows of a model have had outcomes that were received later than those that were seen. Only outcomes that were
-/// received since `since_us` are read: older ones were looked at before.
+/// Which of these windows of a model have had outcomes that were received later than those that were seen, or predictions whose outcome
+/// had come before them. Only what was received since `since_us` is read: the rest was looked at before.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
@@ -103,7 +108,13 @@ pub async fn late(
          SELECT event_id, max(ingested_at) AS received FROM outcomes WHERE model = {{model:String}} \
          AND ingested_at > fromUnixTimestamp64Micro({{earliest:Int64}}) GROUP BY event_id) AS o \
          INNER JOIN (SELECT event_id, ts FROM predictions WHERE model = {{model:String}} \
-         AND ts >= fromUnixTimestamp64Micro({{from:Int64}}) AND ts < fromUnixTimestamp64Micro({{to:Int64}})) AS p USING event_id GROUP BY at) \
+         AND ts >= fromUnixTimestamp64Micro({{from:Int64}}) AND ts < fromUnixTimestamp64Micro({{to:Int64}})) AS p USING event_id GROUP BY at \
+         UNION ALL \
+         SELECT at, max(p.received) AS latest FROM (\
+         SELECT sipHash128(event_id) AS id FROM outcomes WHERE model = {{model:String}} \
+         AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE {NEW})) AS o \
+         GLOBAL INNER JOIN (SELECT sipHash128(event_id) AS id, intDiv(toUnixTimestamp64Micro(ts), {{step:Int64}}) * {{step:Int64}} AS at, \
+         toUnixTimestamp64Micro(ingested_at) AS received FROM predictions WHERE {NEW}) AS p USING id GROUP BY at) \
          ARRAY JOIN arrayZip({}, {}, {}) AS window \
          WHERE at >= window.1 AND at < window.2 AND latest > window.3 GROUP BY start_us, end_us ORDER BY start_us, end_us",
         list(&|window| window.start_us),
@@ -118,6 +129,10 @@ pub async fn late(
     let rows: Vec<Row> = store.rows(&statement).await?;
     Ok(rows.iter().map(|row| Span { start_us: row.start_us, end_us: row.end_us }).collect())
 }
+
+/// Predictions within the windows that were received since they were looked at.
+const NEW: &str = "model = {model:String} AND ts >= fromUnixTimestamp64Micro({from:Int64}) \
+    AND ts < fromUnixTimestamp64Micro({to:Int64}) AND ingested_at > fromUnixTimestamp64Micro({earliest:Int64})";
 
 /// The longest length of which the ends of all windows are multiples, microseconds.
 fn step_us(windows: &[Seen]) -> i64 {
