@@ -2,12 +2,14 @@
 //!
 //! The order of the fields is the order of the output; fields may be added, never renamed or moved.
 
+mod change;
 mod metrics;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::{Change, deciding};
 pub use metrics::METRICS;
 
 use crate::drift::Side;
@@ -192,24 +194,6 @@ pub struct Metric {
     pub reason: Option<String>,
 }
 
-/// The realised value where it is what says whether a metric alerts: one of too few rows lies within what is usual where the
-/// estimate raised the alert.
-#[must_use]
-pub fn deciding(realised: Option<f64>, alert: bool, [low, high]: [Option<f64>; 2]) -> Option<f64> {
-    let within = |value: f64| low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high);
-    realised.filter(|value| !(alert && within(*value)))
-}
-
-/// Which way a metric left its threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// The model got worse.
-    Worse,
-    /// The model got better, or the data easier.
-    Better,
-}
-
 /// A bin of the calibration curve: probabilities above `low` up to `high`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
@@ -370,19 +354,5 @@ impl ConceptDrift {
     #[must_use]
     pub fn by_chance(&self) -> Option<f64> {
         self.chance.or_else(|| self.noise.map(|noise| 3.0 * noise))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::deciding;
-
-    #[test]
-    fn what_raised_no_alert_is_not_told_as_its_cause() {
-        let usual = [Some(0.8), None];
-        assert_eq!(deciding(Some(0.7), true, usual), Some(0.7));
-        assert_eq!(deciding(Some(0.9), true, usual), None);
-        assert_eq!(deciding(Some(0.9), false, usual), Some(0.9));
-        assert_eq!(deciding(None, true, usual), None);
     }
 }

@@ -14,10 +14,6 @@ use windvane_types::span;
 use super::part::{Named, Part};
 use super::request::Rule;
 
-/// Metrics of which less is better.
-const LESS_IS_BETTER: [&str; 10] =
-    ["log_loss", "brier", "ece", "mae", "mape", "mse", "rmse", "msle", "rmsle", "pinball"];
-
 /// Chunks that an estimator needs with truth before it is trusted or muted.
 const TRUST_CHUNKS_MIN: u64 = 3;
 /// The share of them whose truth has to lie within the band.
@@ -160,7 +156,7 @@ impl Usual {
     /// lie, too.
     fn left(&self, metric: &str, (value, interval): (f64, Option<Interval>), rows: u64) -> Option<Change> {
         let ends = self.ends_for(metric, rows);
-        let change = left(metric, value, ends)?;
+        let change = Change::of(metric, value, ends)?;
         let below = ends[0].is_some_and(|low| value < low);
         let is_fixed = self.chunks >= THRESHOLD_CHUNKS_MIN && is_as_large(rows, self.rows);
         if is_fixed || self.given[usize::from(!below)] {
@@ -307,25 +303,6 @@ fn lift(gain: &Gain) -> Lift {
     }
 }
 
-/// Which way a value has left its band. What rounding alone makes of a metric that never varies is no way out.
-fn left(metric: &str, value: f64, [low, high]: [Option<f64>; 2]) -> Option<Change> {
-    let slack = |end: f64| 1e-12 * end.abs().max(1e-300);
-    let below = low.is_some_and(|low| value < low - slack(low));
-    let above = high.is_some_and(|high| value > high + slack(high));
-    let less_is_better = LESS_IS_BETTER.contains(&metric);
-    // A mean error is the better the nearer it is to 0, whichever end it has left.
-    let end = if below { low } else { high };
-    match (below, above) {
-        (false, false) => None,
-        _ if metric == "mean_error" && end.is_some_and(|end| value.abs() < end.abs()) => Some(Change::Better),
-        _ if metric == "mean_error" => Some(Change::Worse),
-        (true, _) if less_is_better => Some(Change::Better),
-        (true, _) => Some(Change::Worse),
-        (_, true) if less_is_better => Some(Change::Worse),
-        (_, true) => Some(Change::Better),
-    }
-}
-
 /// The start and the end of a chunk, microseconds since 1970 UTC.
 fn bounds(chunking: Chunking, key: i32, part: &Part) -> [Option<i64>; 2] {
     const DAY_US: i64 = 86_400_000_000;
@@ -422,7 +399,7 @@ mod tests {
 
     use super::super::part::Estimate;
     use super::{
-        Compared, Judge, Named, Part, Rule, Thresholds, TrustVerdict, Usual, bounds, caution, compared, left,
+        Compared, Judge, Named, Part, Rule, Thresholds, TrustVerdict, Usual, bounds, caution, compared,
         left_out, mean_rows, small, tells, thresholds, trust, verdict,
     };
 
@@ -524,25 +501,6 @@ mod tests {
         let judge = Judge { estimates_alert: true, muted: &muted, ..judge_of(&thresholds, &rule) };
         let chunk = judge.chunk(0, 0, &part(0.905, 10));
         assert_eq!(verdict(&[chunk]), Verdict::InsufficientData);
-    }
-
-    #[test]
-    fn worse_and_better_depend_on_the_metric() {
-        for (metric, value, expected) in [
-            ("roc_auc", 0.5, Some(Change::Worse)),
-            ("roc_auc", 0.95, Some(Change::Better)),
-            ("log_loss", 0.95, Some(Change::Worse)),
-            ("mae", 0.5, Some(Change::Better)),
-            ("mean_error", 0.95, Some(Change::Worse)),
-            // A bias that has become smaller was told as worse.
-            ("mean_error", 0.5, Some(Change::Better)),
-            ("mean_error", -0.75, Some(Change::Worse)),
-            ("f1", 0.8, None),
-            ("f1", 0.9, None),
-        ] {
-            assert_eq!(left(metric, value, [Some(0.7), Some(0.9)]), expected, "{metric} {value}");
-        }
-        assert_eq!(left("f1", 0.0, [None, Some(0.9)]), None);
     }
 
     #[test]

@@ -57,9 +57,9 @@ fn metrics(window: &api::performance::Window) -> Vec<Sentence> {
     let left = window.metrics.iter().filter(|metric| metric.alert);
     let said = left.map(|metric| {
         let Metric { metric: name, realised, estimated, threshold, change, .. } = metric;
-        let tone = if *change == Some(Change::Better) { Tone::Notice } else { Tone::Alarm };
         let ends = threshold.unwrap_or_default();
         let is = measure(deciding(*realised, true, ends), *estimated);
+        let tone = tone(*change);
         let usual = usual(ends);
         sentence(tone, format!("{name} {is} in the window until {until} UTC; {usual}."))
     });
@@ -88,10 +88,19 @@ fn measured(rows: &[Measured]) -> Vec<Sentence> {
         let usual = usual(ends);
         let value = cut(&row.segment_value, VALUE_MAX);
         let text = format!("{} of {} {value} {is}; {usual}.", row.metric, row.segment_key);
-        sentence(Tone::Alarm, text)
+        let decided = deciding(row.realised, true, ends).or(row.estimated);
+        sentence(tone(decided.and_then(|value| Change::of(&row.metric, value, ends))), text)
     });
     let rest = ("metric of a segment left what is usual", "metrics of segments left what is usual");
     some(said.collect(), rest)
+}
+
+/// What got better is worth knowing, and no alarm.
+fn tone(change: Option<Change>) -> Tone {
+    match change {
+        Some(Change::Better) => Tone::Notice,
+        Some(Change::Worse) | None => Tone::Alarm,
+    }
 }
 
 /// The realised number decides, and where there is none the estimate.
