@@ -51,9 +51,9 @@ pub struct Arguments {
     /// The outcome and decision that count as positive; 1, true and yes unless given.
     #[arg(long, value_name = "VALUE")]
     positive: Option<String>,
-    /// The score from which a row is selected.
-    #[arg(long, value_name = "S", default_value_t = 0.5)]
-    threshold: f64,
+    /// The score from which a row is selected, in place of a column of decisions; 0.5 unless given.
+    #[arg(long, value_name = "S", conflicts_with = "label")]
+    threshold: Option<f64>,
     /// The group that others are compared with, by its values; the largest one unless given.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     reference_group: Option<Vec<String>>,
@@ -99,8 +99,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if !(0.0..1.0).contains(&arguments.max_gap) {
         return Err(usage(format!("`--max-gap {}` is out of range: from 0 to below 1", arguments.max_gap)));
     }
-    if !arguments.threshold.is_finite() {
-        return Err(usage(format!("`--threshold {}` is out of range: a finite number", arguments.threshold)));
+    if let Some(threshold) = arguments.threshold.filter(|threshold| !threshold.is_finite()) {
+        return Err(usage(format!("`--threshold {threshold}` is out of range: a finite number")));
     }
     if arguments.model.is_none() && arguments.label.is_none() && arguments.score.is_none() {
         return Err(usage("give --label, the column of decisions, or --score with --threshold".to_owned()));
@@ -157,11 +157,15 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
     let request = FairnessRequest {
         group_by: distinct(arguments.group_by.clone()),
         target: known(&arguments.target, populations::OUTCOME),
-        label: known(&arguments.label, "prediction.label"),
+        // Whoever gives a threshold asks for decisions by the score.
+        label: match arguments.threshold {
+            Some(_) => None,
+            None => known(&arguments.label, "prediction.label"),
+        },
         score: arguments.score.clone().or_else(stored_score),
         population,
         positive: arguments.positive.clone(),
-        threshold: arguments.threshold,
+        threshold: arguments.threshold.unwrap_or(0.5),
         reference_group: arguments.reference_group.clone(),
         min_rows: arguments.min_rows.max(1),
         max_gap: arguments.max_gap,
