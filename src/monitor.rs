@@ -124,10 +124,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
             connection::wait_for(by_hand.until_signal(by_hand.one(at, (format, fail_on))))
         }
         Action::Backfill { name, from, to, connection, format } => {
-            let span = Span { start_us: time(&from)?, end_us: time(&to)? };
-            if span.start_us >= span.end_us {
-                return Err(usage(format!("the span `{span}` ends before it starts")));
-            }
+            let span = Span { start_us: time(&from)?, end_us: time(&to)? }.ordered().map_err(usage)?;
             let by_hand = ByHand::new(&name, &connection)?;
             connection::wait_for(by_hand.until_signal(by_hand.all(span, format)))
         }

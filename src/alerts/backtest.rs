@@ -56,9 +56,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
         span::instant(text).ok_or_else(|| usage(format!("`{text}` is no time: give one such as 2013-01-01")))
     };
     let span = Span { start_us: time(&arguments.from)?, end_us: time(&arguments.to)? };
-    if span.start_us >= span.end_us {
-        return Err(usage(format!("the span `{span}` ends before it starts")));
-    }
+    let span = span.ordered().map_err(usage)?;
     let config = arguments.connection.config()?;
     let plan = &*config.alerts;
     let (rules, skipped) = chosen(plan, &arguments.rules)?;

@@ -56,10 +56,17 @@ impl Span {
                 Self { start_us: now.as_microsecond().saturating_sub(length), end_us: now.as_microsecond() }
             }
         };
-        if span.start_us < span.end_us {
-            Ok(span)
-        } else {
-            Err(format!("the span `{text}` ends before it starts"))
+        span.ordered().map_err(|_| format!("the span `{text}` has to end after it starts"))
+    }
+
+    /// The same span.
+    ///
+    /// # Errors
+    /// It ends where it starts, or before.
+    pub fn ordered(self) -> Result<Self, String> {
+        match self.start_us < self.end_us {
+            true => Ok(self),
+            false => Err(format!("the span `{self}` has to end after it starts")),
         }
     }
 

@@ -35,7 +35,9 @@ impl FromStr for Objective {
     fn from_str(text: &str) -> Result<Self, NoObjective> {
         let read = || {
             let (share, threshold) = text.split_once(':')?;
-            let share: f64 = share.strip_suffix('%')?.trim().parse().ok()?;
+            let percent: f64 = share.strip_suffix('%')?.trim().parse().ok()?;
+            // As it is written: 99.9 / 100 is 0.9990000000000001.
+            let objective: f64 = format!("{percent}e-2").parse().ok()?;
             let at = threshold.find(|c: char| !c.is_ascii_digit() && c != '.')?;
             let us = match &threshold[at..] {
                 "us" => 1.0,
@@ -44,8 +46,8 @@ impl FromStr for Objective {
                 _ => return None,
             };
             let threshold: f64 = threshold[..at].parse().ok()?;
-            (share > 0.0 && share < 100.0 && threshold > 0.0)
-                .then_some(Self { objective: share / 100.0, threshold_us: threshold * us })
+            (objective > 0.0 && objective < 1.0 && threshold > 0.0)
+                .then_some(Self { objective, threshold_us: threshold * us })
         };
         read().ok_or_else(|| NoObjective(text.to_owned()))
     }
@@ -170,11 +172,12 @@ mod tests {
     #[test]
     fn objectives_have_a_share_and_a_latency_and_are_written_as_they_are_read() {
         let read: Objective = "99.9%:250ms".parse().unwrap();
-        assert!((read.objective - 0.999).abs() < 1e-12 && read.threshold_us == 250_000.0);
+        assert_eq!((read.objective, read.threshold_us), (0.999, 250_000.0));
         for text in ["99.9%:250ms", "99%:800us", "99.95%:1.5s"] {
             assert_eq!(text.parse::<Objective>().unwrap().to_string(), text);
         }
-        for text in ["99.9:250ms", "99.9%", "100%:1s", "99%:250", "99%:-1ms", "99%:1h"] {
+        for text in ["99.9:250ms", "99.9%", "100%:1s", "nan%:1s", "inf%:1s", "99%:250", "99%:-1ms", "99%:1h"]
+        {
             let told = text.parse::<Objective>().unwrap_err().to_string();
             assert!(told.contains(text) && told.contains("such as 99.9%:250ms"), "{told}");
         }

@@ -129,7 +129,7 @@ const MONITORS: &str = "
            multiIf(NOT enabled, 'disabled', announced.seen_at < now64(6, 'UTC') - INTERVAL 15 MINUTE, 'unattended',
                    run.state = 'running', 'running', run.state = 'failed', 'failing', run.state = 'done', 'ok',
                    'waiting') AS state,
-           formatDateTime(announced.next_due, '%FT%TZ', 'UTC') AS next_due,
+           if(enabled, formatDateTime(announced.next_due, '%FT%TZ', 'UTC'), '') AS next_due,
            formatDateTime(announced.seen_at, '%FT%TZ', 'UTC') AS seen_at, settings,
            formatDateTime(run.window_start, '%FT%TZ', 'UTC') AS run_window_start,
            formatDateTime(run.window_end, '%FT%TZ', 'UTC') AS run_window_end,
