@@ -146,16 +146,15 @@ async fn engine_counts_columns_together_as_it_counts_each_alone() {
 async fn engine_counts_an_event_that_was_sent_twice_once_before_its_rows_are_merged() {
     let running = Running::migrated().await;
     let reader = Reader::Store(running.store.clone());
-    let cases: [(u64, &str, &[(&str, u64)]); 2] = [
-        (6, "map('k', 'first')", &[("first", 6)]),
-        (4, "map('k', 'second')", &[("first", 2), ("second", 4)]),
-    ];
-    for (rows, cat, expected) in cases {
+    for (rows, cat, expected) in [
+        (6, "map('k', 'first')", vec![("first", 6)]),
+        (4, "map('k', 'second')", vec![("first", 2), ("second", 4)]),
+    ] {
         predict(&running, "twice", (rows, cat, "map()")).await;
         let population = population(&reader, "twice", (0, 14)).await;
         let column = CountedColumn { column: population.column("k"), fold_case: false };
         let expected: BTreeMap<String, u64> =
-            expected.iter().map(|(category, n)| ((*category).to_owned(), *n)).collect();
+            expected.into_iter().map(|(category, n)| (category.to_owned(), n)).collect();
         assert_eq!(counts(&reader, &population, &[column]).await[0].0, expected, "after {rows} rows more");
         let filter = filter("twice", (0, 14));
         let latencies = populations::latencies(&reader, "twice".to_owned(), &filter).await.unwrap();
