@@ -95,6 +95,8 @@ def whole(y, p):
     variances = (np.bincount(bins, gap * gap, BINS) / counts - means**2) / (counts - 1)
     values["ece"] = float((counts / n * np.abs(mean_score - observed)).sum())
     wide = Z * np.sqrt(((counts / n) ** 2 * variances).sum())
+    # A bin whose gap may be 0 has one of this mean size by chance, so that the lower end lies lower by as much.
+    chance = (counts / n * np.sqrt(variances * 2 / np.pi) * (np.abs(means) <= Z * np.sqrt(variances))).sum()
     falls = y[np.argsort(-p, kind="stable")].cumsum()
     gains = falls[np.ceil(np.arange(1, BINS + 1) * n / BINS).astype(int) - 1] / positives
     intervals = {
@@ -102,7 +104,7 @@ def whole(y, p):
         "pr_auc": average_precision(y, p, average),
         "log_loss": student(losses),
         "brier": student(gap * gap),
-        "ece": [max(values["ece"] - wide, 0.0), values["ece"] + wide],
+        "ece": [max(values["ece"] - chance - wide, 0.0), values["ece"] + wide],
         "accuracy": wilson(values["accuracy"], n),
         "precision": wilson(values["precision"], predicted),
         "recall": wilson(values["recall"], positives),
