@@ -42,6 +42,9 @@ pub struct Arguments {
     /// `prediction.error`: whether the predicted class was wrong, or how far the number was off, of those whose outcome is known.
     #[arg(long, value_name = "COLUMN")]
     column: Option<String>,
+    /// The class that a high score means, of stored predictions that have a score alone; 1 and true unless given.
+    #[arg(long, value_name = "CLASS", requires = "model", conflicts_with = "column")]
+    positive: Option<String>,
     /// The detectors: adwin (MOA's loop), adwin_river, adwin_river21, page_hinkley, ddm, eddm, hddm_a, hddm_w, kswin, cusum.
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "adwin")]
     detector: Vec<String>,
@@ -165,7 +168,8 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population), Failure> {
             let (store, deployment) = (arguments.connection.store()?, arguments.narrowed.of(model));
             by_hand::known(&store, &deployment).await?;
             let reader = Reader::Store(store);
-            match detect::open(&reader, &deployment, span, now.as_microsecond()).await {
+            let until = (span, now.as_microsecond());
+            match detect::open(&reader, &deployment, until, arguments.positive.as_deref()).await {
                 Ok(population) => Ok((reader, population)),
                 Err(error) => Err(Failure { reason: reason_of(&error), error: error.into() }),
             }
@@ -182,8 +186,8 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population), Failure> {
 
 /// What an empty stream of errors may mean: no change among none is no good news.
 const NO_ERROR: &str = "windvane: no prediction of the window has an error, so nothing was watched: outcomes may be to come, or be of another kind \
-                        than the answer (a score alone is held against 0 and 1, false and true; a number against a number). --column names \
-                        another number";
+                        than the answer (a score alone is held against 0 and 1, false and true, unless --positive names the class that it means; \
+                        a number against a number). --column names another number";
 
 fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
     if document.column == ERROR && document.detectors.iter().all(|detected| detected.values == 0) {

@@ -208,20 +208,21 @@ struct Watches {
     all: Vec<Watch>,
 }
 
-/// Opens a span of a model's predictions as a stream: their columns, what was true of each, and how wrong each was ([`populations::ERROR`]).
+/// Opens a span of a model's predictions, as far as they were stored before a time, as a stream: their columns, what was true of each, and how
+/// wrong each was ([`populations::ERROR`]; the positive class is the one that a high score means).
 ///
 /// # Errors
 /// Where the store fails.
 pub async fn open(
     reader: &Reader,
     deployment: &Deployment,
-    span: Span,
-    stored_before_us: i64,
+    (span, stored_before_us): (Span, i64),
+    positive: Option<&str>,
 ) -> Result<Population, ReadError> {
     let filter = drift::filter(deployment, span, stored_before_us);
     let source = format!("{} {span}", deployment.model);
     let mut population = populations::open_labelled(reader, source, &filter).await?;
-    populations::add_error(&mut population);
+    populations::add_error(&mut population, positive);
     Ok(population)
 }
 

@@ -206,6 +206,7 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
     groups_are_calibrated_by_the_probability_of_the_positive_class(&service, today_us).await;
     the_api_shows_it(&service).await;
     errors_of_the_store_are_a_stream(&service, &window);
+    scores_are_held_against_outcomes_in_words(&service, today_us).await;
     gaps_and_attributions_are_kept_once(&service, (&start, &end, &window));
     monitors_of_groups_and_attributions_keep_theirs(&service);
     a_prediction_that_comes_after_its_outcome_opens_its_window(&service, today_us).await;
@@ -279,6 +280,37 @@ fn errors_of_the_store_are_a_stream(service: &Service, window: &str) {
         String::from_utf8_lossy(&none.stderr).contains("no prediction of the window has an error"),
         "{none:?}"
     );
+}
+
+/// Of a score and an outcome in words nothing could be watched, whatever was said.
+async fn scores_are_held_against_outcomes_in_words(service: &Service, today_us: i64) {
+    let is_late = |i: i64| (i < 300) == (i % 2 == 0);
+    let prediction = |i: i64| {
+        let (score, ts) = (if i % 2 == 0 { 0.9 } else { 0.1 }, today_us - DAY_US + i);
+        format!(r#"{{"model":"worded","event_id":"w{i}","ts":{ts},"prediction":{{"score":{score}}}}}"#)
+    };
+    let outcome = |i: i64| {
+        let label = if is_late(i) { "late" } else { "on_time" };
+        format!(r#"{{"model":"worded","event_id":"w{i}","ts":{today_us},"label":"{label}"}}"#)
+    };
+    send(service, "predictions", &(0..400).map(prediction).collect::<Vec<_>>()).await;
+    send(service, "outcomes", &(0..400).map(outcome).collect::<Vec<_>>()).await;
+    let detect = |more: &[&str]| {
+        let words = ["detect", "--model", "worded", "--window", "7d", "--format", "json"];
+        windvane(service, &[&words[..], more].concat())
+    };
+    let document = |more: &[&str]| -> Value { serde_json::from_str(&stdout(&detect(more))).unwrap() };
+    assert_eq!(document(&[])["detectors"][0]["values"], 0);
+    let found = document(&["--positive", "late", "--detector", "adwin"]);
+    let first = &found["detectors"][0]["first"][0];
+    assert_eq!(
+        (&found["detectors"][0]["values"], &first["mean_before"].is_number()),
+        (&400.into(), &true),
+        "{found}"
+    );
+    // The first three hundred are right, all others wrong.
+    assert!((301..=400).contains(&first["index"].as_u64().unwrap()), "{found}");
+    assert_eq!(detect(&["--positive", "late", "--column", "prediction.score"]).status.code(), Some(64));
 }
 
 async fn the_command_says_the_same(service: &Service, (start, end, window): (&str, &str, &str)) {

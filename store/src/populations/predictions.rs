@@ -311,12 +311,17 @@ fn labelled(source: String, filter: &PredictionFilter, held: Option<Held>) -> Po
 pub const ERROR: &str = "prediction.error";
 
 /// Adds how wrong each prediction was to predictions that are joined with outcomes: 1 where the predicted class is not the true one, else 0;
-/// the distance from the true number; of a score alone, whether the truth (0 or 1, false or true) is on the other side of 0.5. Missing
-/// where the truth is not known, or is of another kind.
-pub fn add_error(population: &mut Population) {
+/// the distance from the true number; of a score alone, whether the truth is on the other side of 0.5: the positive class or another one,
+/// and where none is named 1 and true, or 0 and false. Missing where the truth is not known, or is of another kind.
+pub fn add_error(population: &mut Population, positive: Option<&str>) {
     let truth = true_text();
-    let is = |words: &str| format!("ifNull(lower({truth}) IN ({words}), 0)");
-    let (yes, no) = (is("'1', 'true'"), is("'0', 'false'"));
+    let is = |test: String| format!("ifNull({test}, 0)");
+    let (yes, no) = match positive.map(quote) {
+        Some(class) => (is(format!("{truth} = {class}")), is(format!("{truth} != {class}"))),
+        None => {
+            (is(format!("lower({truth}) IN ('1', 'true')")), is(format!("lower({truth}) IN ('0', 'false')")))
+        }
+    };
     let error = format!(
         "CAST(multiIf(isNotNull(label), toFloat64(toString(label) != {truth}), isNotNull(value), abs(value - true_value), \
          {yes}, toFloat64(score < 0.5), {no}, toFloat64(score >= 0.5), NULL), 'Nullable(Float64)')"
