@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use windvane_types::quality::words::{band, beyond, is_share};
+use windvane_types::quality::words::{band, beyond, is_share, otherwise};
 use windvane_types::quality::{Check, CheckName, Document, Verdict};
 
 use super::expectations::Renewed;
@@ -58,7 +58,10 @@ pub fn by_verdict(document: &Document) -> Vec<&Check> {
 
 /// What was found.
 pub fn observed(check: &Check) -> String {
-    told(check, &check.observed)
+    match check.observed.get("differences").and_then(Value::as_u64) {
+        Some(count) => counted(count, "difference", "differences"),
+        None => told(check, &check.observed),
+    }
 }
 
 /// What was expected.
@@ -67,6 +70,7 @@ pub fn expected(check: &Check) -> String {
         Value::Array(ends) => {
             band(ends, |end| told(check, end)).unwrap_or_else(|| check.expected.to_string())
         }
+        Value::Object(_) => "none".to_owned(),
         other => told(check, other),
     }
 }
@@ -82,10 +86,10 @@ pub fn evidence(check: &Check) -> String {
             .examples
             .iter()
             .map(|example| match example {
-                Value::String(text) => format!("`{}`", text.replace(char::is_control, " ")),
+                Value::String(text) => quoted(text),
                 Value::Number(value) => beyond(check, example)
                     .unwrap_or_else(|| value.as_f64().map_or_else(|| value.to_string(), number)),
-                other => other.to_string(),
+                other => otherwise(other, quoted, exact_percent).unwrap_or_else(|| other.to_string()),
             })
             .collect();
         parts.push(examples.join(", "));
@@ -94,6 +98,10 @@ pub fn evidence(check: &Check) -> String {
         parts.push(reason.clone());
     }
     parts.join(": ")
+}
+
+fn quoted(text: &str) -> String {
+    format!("`{}`", text.replace(char::is_control, " "))
 }
 
 /// A share as per cent, to a tenth; with as many digits as tell it from nothing, or from all: one row of millions may fail a check.
@@ -144,7 +152,27 @@ pub fn renewed(path: &Path, renewed: &Renewed) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::exact_percent;
+    use serde_json::json;
+    use windvane_types::quality::Check;
+
+    use super::{evidence, exact_percent, expected, observed};
+
+    // The table printed {"differences":2,"version":"2"}, and each of them as JSON.
+    #[test]
+    fn versions_that_differ_are_told_in_words() {
+        let check: Check = serde_json::from_value(json!({
+            "check": "version_schema", "column": null, "observed": {"differences": 2, "version": "2"},
+            "expected": {"differences": 0}, "verdict": "fail", "count": 2, "reason": "version `2`, 600 rows",
+            "examples": [{"column": "x", "sent_as": "text", "expected": "number"},
+                {"column": "z", "missing": 1.0, "expected": [0.0, 0.03]}],
+        }))
+        .unwrap();
+        assert_eq!((observed(&check).as_str(), expected(&check).as_str()), ("2 differences", "none"));
+        assert_eq!(
+            evidence(&check),
+            "2: `x` sent as text instead of number, `z` missing in 100.0 % instead of 0.0 % to 3.0 %: version `2`, 600 rows"
+        );
+    }
 
     // A check of 0.0 % failed where 0.0 % was expected.
     #[test]

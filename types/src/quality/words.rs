@@ -1,4 +1,4 @@
-//! Words about a check that a terminal and a page share: the ends of a band, and which checks look at a share.
+//! Words about a check that a terminal and a page share: the ends of a band, what a version does otherwise, and which checks look at a share.
 
 use serde_json::Value;
 
@@ -24,6 +24,24 @@ pub fn beyond(check: &Check, value: &Value) -> Option<String> {
     let value = value.as_f64().filter(|_| left)?;
     let short = value == 0.0 || (1e-5..1e15).contains(&value.abs());
     Some(if short { format!("{value}") } else { format!("{value:e}") })
+}
+
+/// What a version does otherwise with a feature, as [`CheckName::VersionSchema`] has it among its examples: the `name` of the feature, and how it
+/// was sent, or the `share` of rows without it. Nothing for other values.
+#[must_use]
+pub fn otherwise(
+    value: &Value,
+    name: impl Fn(&str) -> String,
+    share: impl Fn(f64) -> String,
+) -> Option<String> {
+    let feature = name(value.get("column")?.as_str()?);
+    let expected = value.get("expected")?;
+    if let Some(kind) = value.get("sent_as") {
+        return Some(format!("{feature} sent as {} instead of {}", kind.as_str()?, expected.as_str()?));
+    }
+    let missing = share(value.get("missing")?.as_f64()?);
+    let usual = band(expected.as_array()?, |end| end.as_f64().map_or_else(|| end.to_string(), &share))?;
+    Some(format!("{feature} missing in {missing} instead of {usual}"))
 }
 
 /// Whether a check looks at a share of the rows, and not at a count or a value.
@@ -69,6 +87,27 @@ mod tests {
         assert_eq!(beyond(&left, &json!([1.0, 2.0])), None);
         assert_eq!(beyond(&check(CheckName::Range, Verdict::Pass), &json!(1.0)), None);
         assert_eq!(beyond(&check(CheckName::MissingRate, Verdict::Fail), &json!(0.5)), None);
+    }
+
+    // It was told as JSON, which a page cut off in the middle.
+    #[test]
+    fn what_a_version_does_otherwise_is_told_in_words() {
+        let told = |value: Value| otherwise(&value, str::to_owned, |share| format!("{} %", share * 100.0));
+        for (value, words) in [
+            (
+                json!({"column": "x", "sent_as": "text", "expected": "number"}),
+                Some("x sent as text instead of number"),
+            ),
+            (
+                json!({"column": "w", "missing": 1.0, "expected": [0.25, 0.5]}),
+                Some("w missing in 100 % instead of 25 % to 50 %"),
+            ),
+            (json!({"column": "w", "missing": 1.0}), None),
+            (json!(["w"]), None),
+            (json!("w"), None),
+        ] {
+            assert_eq!(told(value).as_deref(), words);
+        }
     }
 
     #[test]

@@ -104,6 +104,22 @@ fn every_check_has_words_whatever_was_found() {
     assert_eq!(headline(&[]), "The data are as expected: all 0 checks pass");
 }
 
+// It was told as JSON that ended in the middle.
+#[test]
+fn versions_that_differ_are_told_in_words() {
+    let differ = serde_json::json!({"differences": 1, "version": "2"});
+    let found = Check {
+        count: 1,
+        examples: vec![serde_json::json!({"column": "x", "sent_as": "text", "expected": "number"})],
+        reason: Some("version `2`, 600 rows".to_owned()),
+        ..check("version_schema", None, (differ, serde_json::json!({"differences": 0})))
+    };
+    assert_eq!(
+        words::sentence(&found),
+        "Features by version: one difference, where none was expected (1: x sent as text instead of number: version `2`, 600 rows)."
+    );
+}
+
 #[test]
 fn a_thousand_columns_that_all_fail_stay_below_two_megabytes() {
     let examples: Vec<serde_json::Value> =

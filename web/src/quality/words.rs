@@ -1,7 +1,7 @@
 //! A check in words.
 
 use serde_json::Value;
-use windvane_types::quality::words::{band, beyond, is_share};
+use windvane_types::quality::words::{band, beyond, is_share, otherwise};
 use windvane_types::quality::{Check, CheckName, Verdict};
 
 use crate::chart::cut;
@@ -109,7 +109,8 @@ fn example(value: &Value) -> String {
     match value {
         Value::String(text) => format!("“{}”", cut(text, EXAMPLE_MAX)),
         Value::Number(value) => value.as_f64().map_or_else(|| value.to_string(), number),
-        other => cut(&other.to_string(), EXAMPLE_MAX),
+        other => otherwise(other, |name| cut(name, EXAMPLE_MAX), percent)
+            .unwrap_or_else(|| cut(&other.to_string(), EXAMPLE_MAX)),
     }
 }
 
