@@ -14,7 +14,7 @@ pub struct Arguments {
     /// The file that serves as reference and has targets: Parquet, Arrow, CSV or NDJSON.
     #[arg(value_name = "REFERENCE", required_unless_present = "model", requires = "current")]
     pub reference_file: Option<PathBuf>,
-    /// The file in question; some or all of its rows may have no target.
+    /// The file in question; some or all of its rows may have no target, and it may lack the column.
     #[arg(value_name = "CURRENT")]
     pub current: Option<PathBuf>,
     #[command(flatten)]

@@ -12,6 +12,7 @@ use crate::by_hand;
 use crate::drift::arguments::{Predictions, Sides, usage};
 use crate::drift::source::{ENGINE_BYTES_MAX, open_failure, population_failure};
 use crate::exit::{Because, Failure, Reason};
+use crate::output::tell;
 use crate::runtime::{self, Fetching, Library, Places};
 
 /// What a measurement needs.
@@ -45,7 +46,17 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
         let engine = LocalEngine::open(&library, ENGINE_BYTES_MAX).because(Reason::Unavailable)?;
         let open = |path, table| populations::open_file(&engine, path, table).map_err(population_failure);
         let reference = open(&reference, "reference")?;
-        let current = open(&current, "current")?;
+        let mut current = open(&current, "current")?;
+        // A name that the reference has not either is mistyped.
+        let target = question.roles.target.as_deref().filter(|target| reference.role(target).is_some());
+        if let Some(target) = target
+            && current.lack(target)
+        {
+            tell(&format!(
+                "windvane: {} has no column `{target}`, so that all its targets are to come",
+                current.source
+            ));
+        }
         let reader = Reader::Local(engine.clone());
         Ok(Opened {
             reader,

@@ -155,6 +155,31 @@ fn an_estimator_that_was_wrong_is_muted() {
     assert_eq!((&auc["realised"], &auc["alert"]), (&Value::Null, &true.into()), "{auc}");
 }
 
+// A file of predictions whose outcomes are to come has no column for them, and was refused.
+#[test]
+fn a_file_without_the_column_of_the_target_has_all_of_them_to_come() {
+    let folder = Folder::new();
+    let reference = folder.file("reference.csv", &rows(0..5000, false, 500));
+    let empty = rows(5000..8000, false, 0);
+    let without: String =
+        empty.lines().map(|line| format!("{}\n", line.split_once(',').unwrap().1)).collect();
+    let (empty, without) = (folder.file("empty.csv", &empty), folder.file("without.csv", &without));
+    let arguments = [&SCORES[..], &["--chunk-rows", "500", "--estimate"]].concat();
+    let ran = performance(&reference, &without, &[&arguments[..], &["--format", "json"]].concat());
+    let (found, expected) = (ran.document(), json_of(&reference, &empty, &arguments));
+    assert_eq!((&found["chunks"], &found["verdict"]), (&expected["chunks"], &expected["verdict"]));
+    assert!(metric(&found["chunks"][0], "roc_auc")["estimated"].is_number(), "{found}");
+    assert!(ran.stderr.contains("has no column `y`, so that all its targets are to come"), "{}", ran.stderr);
+    // Without estimates there is nothing to tell.
+    let ran = performance(&reference, &without, &[&SCORES[..], &["--fail-on", "alert"]].concat());
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    // What the reference lacks is no target.
+    let ran = performance(&without, &without, &arguments);
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    let mistyped = ["--task", "binary", "--target", "yy", "--score", "p"];
+    assert_eq!(performance(&reference, &empty, &mistyped).code, 65);
+}
+
 // Calibrations are of the whole reference. Where scores say nothing in one part, its estimates lay far above what is usual there, and every chunk
 // alerted, without any change and without an outcome.
 #[test]

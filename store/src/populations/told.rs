@@ -13,7 +13,9 @@ impl Population {
     pub fn role(&self, name: &str) -> Option<&PopulationColumn> {
         let told = self.told.iter().find(|column| column.name == name);
         // What no prediction was answered with is absent, also where a feature is called so.
-        let absent = self.told.iter().any(|column| column.name == OUTCOME)
+        let has_outcomes =
+            |column: &PopulationColumn| column.name == OUTCOME && column.storage != Storage::Nothing;
+        let absent = self.told.iter().any(has_outcomes)
             && (ANSWERS.iter().any(|(answer, ..)| *answer == name) || name.starts_with(PROBABILITY));
         told.or_else(|| self.column(name).filter(|_| !absent))
     }
@@ -31,6 +33,16 @@ impl Population {
             self.columns.push(column.clone());
         }
         self.told.push(column);
+    }
+
+    /// Lets a role be missing in every row where there is no column of its name, and says whether that is so: a file whose outcomes are all to
+    /// come has no column for them.
+    pub fn lack(&mut self, name: &str) -> bool {
+        let lacks = !self.without_columns && self.role(name).is_none();
+        if lacks {
+            self.told.push(PopulationColumn { name: name.to_owned(), storage: Storage::Nothing });
+        }
+        lacks
     }
 
     /// Lets a name mean the same on two sides: what is a feature or a tag of one is absent from the other where it has none, and not what is
@@ -132,6 +144,17 @@ mod tests {
         assert_eq!(role(&population, SCORE), Some(Storage::Nothing));
         let files = Population::of_sql("rows".to_owned(), "t".to_owned(), population.columns.clone());
         assert_eq!(role(&files, SCORE), Some(number("num['prediction.score']")), "of a file all are columns");
+    }
+
+    #[test]
+    fn a_role_without_a_column_is_missing_and_no_column() {
+        let columns =
+            [SCORE, "x"].map(|name| PopulationColumn { name: name.to_owned(), storage: number(name) });
+        let mut file = Population::of_sql("rows".to_owned(), "t".to_owned(), columns.to_vec());
+        assert_eq!([OUTCOME, "x"].map(|name| file.lack(name)), [true, false]);
+        assert_eq!((role(&file, OUTCOME), role(&file, "x")), (Some(Storage::Nothing), Some(number("x"))));
+        assert!(file.column(OUTCOME).is_none());
+        assert_eq!(role(&file, SCORE), Some(number(SCORE)), "of a file all are columns");
     }
 
     #[test]
