@@ -13,7 +13,7 @@ use windvane_stats::{
 };
 use windvane_types::experiment::{BetaBinomial, Better, Fieller};
 
-use super::{facts::ArmSums, inference::Belief, request::Rule};
+use super::{facts::ArmSums, inference::Belief, request::Rule, verdicts};
 
 /// Tables that an exact test may enumerate: two arms of 300 take some tens of milliseconds, and there is one a comparison.
 const TABLES_MAX: u64 = 90_601;
@@ -22,36 +22,41 @@ const TABLES_MAX: u64 = 90_601;
 pub(super) struct Exact {
     pub(super) p_value: f64,
     pub(super) test: &'static str,
+    /// Why it is told.
+    why: &'static str,
 }
 
 impl Exact {
     /// What the ledger says of it.
     pub(super) fn told(&self) -> String {
         format!(
-            "beside it: a cell expects fewer than five units, where the normal limit is poor; the exact p-value by {} is {:.6}, and the \
-             verdict does not use it",
-            self.test, self.p_value
+            "beside it: {}; the exact p-value by {} is {}, and the verdict does not use it",
+            self.why,
+            self.test,
+            verdicts::shown(self.p_value)
         )
     }
 }
 
-/// The exact p-value of two proportions where the normal limit is not to be trusted.
+/// The exact p-value of two proportions where the normal limit is not to be trusted, or where there is none: each arm's share is 0 or 1.
 pub(super) fn exact(control: &ArmSums, arm: &ArmSums, alternative: Alternative) -> Option<Exact> {
     let (ArmSums::Proportion(control), ArmSums::Proportion(arm)) = (control, arm) else { return None };
     let table = Table { control: share(control)?, treatment: share(arm)? };
-    if table.smallest_expected() >= EXPECTED_MIN {
+    let alike = |share: Share| share.k() == 0 || share.k() == share.n();
+    let why = if table.smallest_expected() < EXPECTED_MIN {
+        "a cell expects fewer than five units, where the normal limit is poor"
+    } else if alike(table.control) && alike(table.treatment) {
+        "all units of each arm have one same value, where there is no normal limit"
+    } else {
         return None;
-    }
+    };
     let unconditional = (table.tables() <= TABLES_MAX)
         .then(|| two_proportions::boschloo::boschloo(&table, alternative))
         .flatten()
-        .map(|found| Exact { p_value: found.p_value, test: "boschloo" });
-    Some(
-        unconditional.unwrap_or_else(|| Exact {
-            p_value: two_proportions::fisher(&table, alternative),
-            test: "fisher",
-        }),
-    )
+        .map(|found| (found.p_value, "boschloo"));
+    let (p_value, test) =
+        unconditional.unwrap_or_else(|| (two_proportions::fisher(&table, alternative), "fisher"));
+    Some(Exact { p_value, test, why })
 }
 
 #[expect(

@@ -88,7 +88,7 @@ fn correct_equivalence(family: &mut [Member<'_>], rule: &Rule) {
 }
 
 /// A p-value with digits that count, however small.
-fn shown(p: f64) -> String {
+pub(super) fn shown(p: f64) -> String {
     if p < 0.0001 { format!("{p:.1e}") } else { format!("{p:.6}") }
 }
 

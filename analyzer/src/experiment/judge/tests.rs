@@ -228,6 +228,21 @@ fn a_small_arm_without_a_success_is_not_sure_to_be_worse() {
     }
 }
 
+// 0 of 20 and 20 of 20: no table is further out but the opposite one, and both are likeliest at a share of .5: 2/2⁴⁰ (SciPy `boschloo_exact`).
+#[test]
+fn shares_of_none_and_all_have_an_exact_p_value_where_they_have_no_error() {
+    let mut facts = two_arms([20, 20], [0.0, 0.0], Vec::new());
+    for (arm, successes) in [0.0, 20.0].into_iter().enumerate() {
+        facts.metrics[0].arms[arm].sums = ArmSums::Proportion(Proportion::of(20, successes).unwrap());
+    }
+    facts.metrics[0].metric.measured = Measured::Proportion;
+    let found = judge(&facts, 0, &Rule::against("A")).comparisons.remove(0);
+    assert!(found.p_value.is_none() && found.verdict == Verdict::Inconclusive, "{found:?}");
+    assert!((found.exact_p_value.unwrap() * 2_f64.powi(39) - 1.0).abs() < 1e-6, "{:?}", found.exact_p_value);
+    let line = "no normal limit; the exact p-value by boschloo is 1.8e-12, ";
+    assert!(found.ledger.iter().any(|told| told.contains(line)), "{:?}", found.ledger);
+}
+
 // A mixture's parameter is a share of the control's value.
 #[test]
 fn a_mixture_beside_a_control_of_zero_decides_nothing_and_says_so() {
