@@ -1,7 +1,7 @@
 //! How the verdict will be reached that is planned for: by the options, and by the experiment's own rule where they say nothing.
 
 use windvane_analyzer::experiment::{
-    SequenceMethod, StoredExperiment,
+    Measured, SequenceMethod, StoredExperiment,
     inference::{Earlier, Inference, alternative_name, spending_name},
 };
 use windvane_stats::experiment::{
@@ -90,6 +90,7 @@ impl Manner {
             alpha
         });
         let margin = asked.margin.or(guardrail.map(|(_, margin)| margin));
+        taken.extend(uncounted(asked, experiment, place));
         Self { alpha, alternative, margin, ending, taken }
     }
 
@@ -170,6 +171,19 @@ fn guardrail(experiment: &StoredExperiment, place: usize) -> Option<(Alternative
         Better::Lower => Alternative::Less,
     };
     (metric.role == Role::Guardrail).then_some((side, metric.margin.unwrap_or(0.0)))
+}
+
+/// What will take from the variance of the metric by an amount that traffic does not tell, unless an option gives one.
+fn uncounted(asked: &PlanArguments, experiment: &StoredExperiment, place: usize) -> Option<String> {
+    let key = match experiment.metrics[place].metric.measured {
+        Measured::Quantile { .. } => None,
+        _ if experiment.covariate_us.is_some() => Some("covariate_window"),
+        Measured::Mean | Measured::Proportion if experiment.stratify.is_some() => Some("stratify"),
+        Measured::Mean | Measured::Proportion | Measured::Ratio { .. } => None,
+    }?;
+    (asked.variance_reduction == 0.0).then(|| {
+        format!("{key} is not counted without --variance-reduction, which the ledger of a look tells")
+    })
 }
 
 /// What is left of alpha for one p-value where no other one is small, and the words for it. A guardrail gets all of it.

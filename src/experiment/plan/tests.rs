@@ -317,3 +317,21 @@ fn a_guardrail_is_planned_as_it_is_tested() {
     let other = manner(&["--alternative", "greater"], &rule, (1, 2));
     assert_eq!((other.margin, other.alternative), (None, Alternative::Greater));
 }
+
+// A covariate that takes half of the variance away halves the units; what it takes is known once it is there.
+#[test]
+fn a_plan_says_that_a_covariate_is_not_counted() {
+    let last = |more: &[&str], experiment: &StoredExperiment| {
+        let words = ["plan", "checkout", "--effect", "0.05"].iter().chain(more).copied();
+        let asked = cli::parse::<Line>(words).unwrap().plan;
+        Manner::of_experiment(&asked, experiment, (0, 2)).taken.pop().unwrap()
+    };
+    let adjusted = StoredExperiment { covariate_us: Some(1), ..configured(Rule::against("A")) };
+    assert!(last(&[], &adjusted).starts_with("covariate_window is not counted"));
+    assert!(last(&["--variance-reduction", "0.5"], &adjusted).starts_with("alpha"));
+    let strata = StoredExperiment { stratify: Some("region".to_owned()), ..configured(Rule::against("A")) };
+    assert!(last(&[], &strata).starts_with("stratify is not counted"));
+    let mut quantile = adjusted;
+    quantile.metrics[0].metric.measured = Measured::Quantile { q: 0.5 };
+    assert!(last(&[], &quantile).starts_with("alpha"));
+}
