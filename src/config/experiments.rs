@@ -256,9 +256,6 @@ fn inferred(layers: &mut Layers, table: &KeyPath, rule: Rule) -> Rule {
         .unwrap_or_default();
     let rope =
         rope.and_then(|(text, key)| Rope::parse(&text).map_err(|problem| refused((problem, key))).ok());
-    if rope.is_some() && matches!(belief, Belief::Beta { .. }) {
-        refused(("a beta prior has no relative scale; give normal(MEAN,SD) or flat".to_owned(), "rope"));
-    }
     let planned = layers.integer(table.join("planned_units"), 0);
     let looks = u32::try_from(layers.integer(table.join("looks"), 1)).unwrap_or(1);
     let inference = match layers.text(table.join("inference")).as_deref() {

@@ -119,12 +119,6 @@ impl InferenceArguments {
         }
         let belief = self.prior.as_deref().map(Belief::parse).transpose().map_err(usage)?.unwrap_or_default();
         let rope = self.rope.as_deref().map(Rope::parse).transpose().map_err(usage)?;
-        if rope.is_some() && matches!(belief, Belief::Beta { .. }) {
-            return Err(usage(
-                "`--rope` is on the relative scale, which a beta prior has none of: give --prior normal(MEAN,SD) or flat"
-                    .to_owned(),
-            ));
-        }
         Ok(Rule { inference, alternative, belief, rope, ..rule })
     }
 

@@ -11,6 +11,7 @@ pub mod bandit;
 pub mod bayes;
 pub mod beta_binomial;
 mod beta_density;
+pub mod beta_relative;
 pub mod capping;
 pub mod clustered;
 pub mod cuped;

@@ -210,7 +210,7 @@ pub struct Comparison {
     /// The posterior of two proportions, where a beta prior was given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub beta_binomial: Option<BetaBinomial>,
-    /// The exact p-value of two proportions where a cell expects fewer than five units.
+    /// The exact p-value of two proportions where a cell expects fewer than five units, or no unit of one arm succeeds and all of the other's.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub exact_p_value: Option<f64>,
     /// The test that gave it: `boschloo`, or `fisher` above some hundred units.

@@ -4,6 +4,7 @@ use windvane_stats::{
     binomial::Share,
     experiment::{
         beta_binomial,
+        beta_relative::BetaRelative,
         effect::{Alternative, Arm, Contrast},
         fieller::{self, FiellerSet},
         proportion::Proportion,
@@ -13,7 +14,12 @@ use windvane_stats::{
 };
 use windvane_types::experiment::{BetaBinomial, Better, Fieller};
 
-use super::{facts::ArmSums, inference::Belief, request::Rule, verdicts};
+use super::{
+    facts::ArmSums,
+    inference::{Belief, Rope},
+    request::Rule,
+    verdicts,
+};
 
 /// Tables that an exact test may enumerate: two arms of 300 take some tens of milliseconds, and there is one a comparison.
 const TABLES_MAX: u64 = 90_601;
@@ -105,12 +111,13 @@ pub(super) fn estimate(sums: &ArmSums) -> Option<Arm> {
     }
 }
 
-/// The posterior of two proportions, where a beta prior was given.
+/// The posterior of two proportions, where a beta prior was given, and its credible interval on the side or sides that the alternative asks
+/// for: of the relative difference.
 pub(super) fn beta_binomial(
     (control, arm): (&ArmSums, &ArmSums),
     better: Better,
     rule: &Rule,
-) -> Option<BetaBinomial> {
+) -> Option<(BetaBinomial, [Option<f64>; 2])> {
     let (ArmSums::Proportion(control), ArmSums::Proportion(arm)) = (control, arm) else { return None };
     let Belief::Beta { prior, .. } = rule.belief else { return None };
     let found = beta_binomial::beta_binomial(control, arm, prior);
@@ -122,12 +129,24 @@ pub(super) fn beta_binomial(
             (exchanged.probability_better, found.expected_gain, found.expected_loss)
         }
     };
-    Some(BetaBinomial {
+    let relative = BetaRelative::of(control, arm, prior);
+    let ci = [rule.alpha / 2.0, 1.0 - rule.alpha / 2.0].map(|probability| relative.quantile(probability));
+    let deciding = match rule.alternative {
+        Alternative::TwoSided => ci.map(Some),
+        Alternative::Greater => [Some(relative.quantile(rule.alpha)), None],
+        Alternative::Less => [None, Some(relative.quantile(1.0 - rule.alpha))],
+    };
+    let told = BetaBinomial {
         prior: rule.belief.name(),
         mean: found.mean,
         mean_control: found.mean_control,
         probability_better,
         expected_loss,
         expected_gain,
-    })
+        ci: Some(ci),
+        probability_in_rope: rule
+            .rope
+            .map(|Rope { lo, hi }| (relative.below(hi) - relative.below(lo)).max(0.0)),
+    };
+    Some((told, deciding))
 }

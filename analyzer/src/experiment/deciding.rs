@@ -3,6 +3,7 @@
 use windvane_stats::{
     experiment::{
         bayes::{self, Posterior},
+        beta_relative::BetaRelative,
         effect::{self, Alternative, Contrast, Estimate, Interval, Level},
         group_sequential::{self, Look, Schedule},
         hypothesis::Mode,
@@ -152,6 +153,15 @@ impl Deciding<'_> {
             }
             Inference::GroupSequential(looks) => self.repeated(self.beyond(null)?, (looks, alternative)),
             Inference::Bayesian { .. } => {
+                if let Some(below) = self.share_below(null) {
+                    let above = (1.0 - below).max(f64::MIN_POSITIVE);
+                    let below = below.max(f64::MIN_POSITIVE);
+                    return Some(match alternative {
+                        Alternative::Greater => below,
+                        Alternative::Less => above,
+                        Alternative::TwoSided => 2.0 * below.min(above),
+                    });
+                }
                 let posterior = self.posterior()?;
                 let z = (posterior.mean - null) / posterior.deviation;
                 Some(match alternative {
@@ -218,6 +228,16 @@ impl Deciding<'_> {
             (false, false) => GuardrailVerdict::Undecided,
         };
         Guardrail { verdict, margin, p_value }
+    }
+
+    /// The probability that the relative difference of two shares is at most `null`, where a beta prior was given.
+    fn share_below(&self, null: f64) -> Option<f64> {
+        match (self.rule.belief, self.shares.as_ref()) {
+            (Belief::Beta { prior, .. }, Some(Shares::Plain([control, arm]))) => {
+                Some(BetaRelative::of(control, arm, prior).below(null))
+            }
+            _ => None,
+        }
     }
 
     /// The posterior of the relative difference; a beta prior is one of shares, and leaves this one flat.

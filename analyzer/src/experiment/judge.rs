@@ -225,7 +225,11 @@ fn comparison(
     let plain = stratified.is_none();
     let exact = plain.then(|| beside::exact(sums.0, sums.1, rule.alternative)).flatten();
     let fieller = plain.then(|| beside::fieller(sums.0, sums.1, (&contrast, rule.alpha))).flatten();
-    let decision = deciding.decision(group_sequential.as_ref());
+    let mut decision = deciding.decision(group_sequential.as_ref());
+    let beta = beside::beta_binomial(sums, asked.better, rule);
+    if let (Some((_, ci)), Inference::Bayesian { .. }) = (&beta, &rule.inference) {
+        decision.ci = Some(*ci);
+    }
     let reason = metric.reason.clone().or_else(|| undefined(&absolute, sides));
     let mut comparison = Comparison {
         metric: asked.name.clone(),
@@ -257,7 +261,7 @@ fn comparison(
         reason: reason.or_else(|| deciding.undecided(&decision)),
         decision,
         group_sequential,
-        beta_binomial: beside::beta_binomial(sums, asked.better, rule),
+        beta_binomial: beta.map(|(told, _)| told),
         exact_p_value: exact.as_ref().map(|exact| exact.p_value),
         exact_test: exact.as_ref().map(|exact| exact.test.to_owned()),
         relative_fieller: fieller,

@@ -2,9 +2,7 @@
 
 use windvane_stats::{correction, experiment::effect::Alternative};
 use windvane_types::counting::counted;
-use windvane_types::experiment::{
-    Better, Comparison, Decision, GuardrailVerdict, Kind, Srm, SrmVerdict, Verdict,
-};
+use windvane_types::experiment::{Better, Comparison, GuardrailVerdict, Kind, Srm, SrmVerdict, Verdict};
 
 use super::{
     deciding::Deciding,
@@ -276,24 +274,14 @@ fn by_p_value(comparison: &Comparison, rule: &Rule) -> Shown {
 fn by_posterior(comparison: &Comparison, rule: &Rule, loss_max: Option<f64>) -> Shown {
     // What a wrong choice costs, as a share of the control's value: of the arm, and of staying with the control.
     let (loss, gain, shown) = match (&comparison.beta_binomial, &comparison.bayesian) {
-        (Some(beta), _) => {
-            let side = if rule.alternative == Alternative::TwoSided { rule.alpha / 2.0 } else { rule.alpha };
-            let (up, down) = match comparison.better {
-                Better::Higher => (beta.probability_better, 1.0 - beta.probability_better),
-                Better::Lower => (1.0 - beta.probability_better, beta.probability_better),
-            };
-            let shown = match rule.alternative {
-                Alternative::TwoSided | Alternative::Greater if up > 1.0 - side => Shown::Up,
-                Alternative::TwoSided | Alternative::Less if down > 1.0 - side => Shown::Down,
-                _ => Shown::Nothing,
-            };
-            (beta.expected_loss / beta.mean_control, beta.expected_gain / beta.mean_control, shown)
-        }
-        (None, Some(posterior)) => (
-            posterior.expected_loss,
-            posterior.expected_gain,
-            by_interval(comparison, rule.rope, &comparison.decision),
+        (Some(beta), _) => (
+            beta.expected_loss / beta.mean_control,
+            beta.expected_gain / beta.mean_control,
+            by_interval(comparison, rule.rope),
         ),
+        (None, Some(posterior)) => {
+            (posterior.expected_loss, posterior.expected_gain, by_interval(comparison, rule.rope))
+        }
         (None, None) => return Shown::Nothing,
     };
     let good = match shown {
@@ -306,8 +294,8 @@ fn by_posterior(comparison: &Comparison, rule: &Rule, loss_max: Option<f64>) -> 
 }
 
 /// The interval against the region that does not matter, which is 0 alone where none was given.
-fn by_interval(comparison: &Comparison, rope: Option<Rope>, decision: &Decision) -> Shown {
-    let Some([lo, hi]) = decision.ci else { return Shown::Nothing };
+fn by_interval(comparison: &Comparison, rope: Option<Rope>) -> Shown {
+    let Some([lo, hi]) = comparison.decision.ci else { return Shown::Nothing };
     let region = rope.unwrap_or(Rope { lo: 0.0, hi: 0.0 });
     if lo.is_some_and(|lo| lo > region.hi) {
         return Shown::Up;
@@ -315,7 +303,9 @@ fn by_interval(comparison: &Comparison, rope: Option<Rope>, decision: &Decision)
     if hi.is_some_and(|hi| hi < region.lo) {
         return Shown::Down;
     }
-    let credible = comparison.bayesian.as_ref().and_then(|posterior| posterior.ci);
+    let of_shares =
+        comparison.beta_binomial.as_ref().and_then(|posterior| posterior.ci).map(|ci| ci.map(Some));
+    let credible = of_shares.or_else(|| comparison.bayesian.as_ref().and_then(|posterior| posterior.ci));
     match credible {
         Some([Some(lo), Some(hi)]) if rope.is_some() && lo >= region.lo && hi <= region.hi => Shown::Within,
         _ => Shown::Nothing,

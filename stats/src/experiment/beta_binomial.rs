@@ -48,6 +48,12 @@ impl BetaPrior {
             Err(PriorError { successes, failures })
         }
     }
+
+    /// The posterior of an arm; without units the prior.
+    pub(super) fn posterior(self, side: &Proportion) -> Density {
+        let failures = side.n() as f64 - side.successes();
+        Density::of(self.successes + side.successes(), self.failures + failures)
+    }
 }
 
 /// The comparison of two posteriors.
@@ -68,11 +74,7 @@ pub struct BetaPosterior {
 /// Compares the posteriors of two arms; an arm without units has its prior.
 #[must_use]
 pub fn beta_binomial(control: &Proportion, arm: &Proportion, prior: BetaPrior) -> BetaPosterior {
-    let posterior = |side: &Proportion| {
-        let failures = side.n() as f64 - side.successes();
-        Density::of(prior.successes + side.successes(), prior.failures + failures)
-    };
-    let (control, arm) = (posterior(control), posterior(arm));
+    let (control, arm) = (prior.posterior(control), prior.posterior(arm));
     let mut edges: Vec<f64> = control.edges().chain(arm.edges()).collect();
     edges.sort_by(f64::total_cmp);
     edges.dedup();

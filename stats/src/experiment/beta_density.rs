@@ -91,7 +91,7 @@ impl Density {
     }
 
     /// The density over that at its mode. Both logarithms are of a ratio near 1 where the density is not tiny.
-    fn at(&self, theta: f64) -> f64 {
+    pub(super) fn at(&self, theta: f64) -> f64 {
         let step = theta - self.mode;
         let (rest, sine) = (-2.0 * (step / 2.0).sin().powi(2), step.sin());
         let tangent = self.mode.tan();
@@ -101,6 +101,13 @@ impl Density {
             false => 0.0,
         };
         (part(self.p, 1.0 / tangent) + part(self.q, -tangent)).exp()
+    }
+
+    /// The integral of [`Self::at`].
+    pub(super) fn total(&self) -> f64 {
+        let edges: Vec<f64> = self.edges().collect();
+        let points = edges.windows(2).flat_map(|pair| panel(pair[0], pair[1]));
+        points.map(|point| point.weight * self.at(point.x)).sum()
     }
 
     /// Density, mass below and mass above at every point of every panel.

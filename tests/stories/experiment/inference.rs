@@ -212,7 +212,34 @@ fn a_beta_prior_decides_on_shares() {
         (&with("0.05")["verdict"], &with("0.01")["verdict"]),
         (&"better".into(), &"inconclusive".into())
     );
-    assert!(said(&with("0.05")).contains("of both shares with the prior beta(1, 2)"));
+    let found = with("0.05");
+    assert!(said(&found).contains("of both shares with the prior beta(1, 2)"));
+    // The number that decides is that of this posterior (stats/src/experiment/beta_relative.rs), not of the normal one beside it.
+    for (at, end) in [0.231_695_816, 31.492_165_1].into_iter().enumerate() {
+        let [decides, told] = [&found["decision"]["ci"][at], &found["beta_binomial"]["ci"][at]];
+        assert!((decides.as_f64().unwrap() / end - 1.0).abs() < 1e-8 && decides == told, "{found}");
+    }
+    let one_sided = judged(
+        &metric,
+        &["--inference", "bayesian", "--prior", "beta(1,2)", "--alternative", "greater", "--alpha", "0.025"],
+    );
+    assert_eq!(
+        (&one_sided["decision"]["ci"][0], &one_sided["decision"]["ci"][1]),
+        (&found["decision"]["ci"][0], &Value::Null)
+    );
+}
+
+// Of shares of .5 and .502 of 100,000 units the posterior's interval is -.47 to 1.28 per cent by SciPy.
+#[test]
+fn a_beta_prior_knows_a_region_that_does_not_matter() {
+    let metric = json!({"metric": "m", "type": "proportion", "arms": [
+        {"arm": "a", "n": 100_000, "sum": 50_000}, {"arm": "b", "n": 100_000, "sum": 50_200}]});
+    let within =
+        |region| judged(&metric, &["--inference", "bayesian", "--prior", "beta(1,1)", "--rope", region]);
+    let found = within("-0.013,0.013");
+    assert_eq!(found["verdict"], "equivalent", "{found}");
+    assert!(found["beta_binomial"]["probability_in_rope"].as_f64() > Some(0.95), "{found}");
+    assert_eq!(within("-0.013,0.012")["verdict"], "inconclusive");
 }
 
 #[test]
@@ -277,7 +304,6 @@ fn options_that_contradict_each_other_are_64_and_say_what_is_accepted() {
         (&["--loss-max", "0.1"], "--inference bayesian only"),
         (&["--inference", "bayesian", "--loss-max", "0"], "above 0"),
         (&["--prior", "normal(0,-1)"], "normal(0,0.3)"),
-        (&["--prior", "beta(1,1)", "--rope", "-1,1"], "relative scale"),
         (&["--rope", "0.1"], "-0.01,0.01"),
         (&["--alternative", "greater", "--alpha", "0.5"], "below 0.5"),
         (&["--primary", "m", "--guardrail", "m"], "one of them"),
@@ -344,7 +370,6 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
             "obrien_fleming, pocock or power(RHO)",
         ),
         ("prior = \"normal(0)\"", "normal(0,0.3)"),
-        ("prior = \"beta(1,1)\"\nrope = \"-1,1\"", "relative scale"),
         ("inference = \"bayes\"", "bayesian"),
         ("sequential_method = \"msprt\"", "msprt(0.05)"),
         ("[experiments.e.metrics.cost]\nfloor = \"p60\"", "p0.1"),

@@ -60,6 +60,12 @@ pub struct BetaBinomial {
     pub expected_loss: f64,
     /// What is gained on average by choosing it.
     pub expected_gain: f64,
+    /// The two-sided credible interval of the relative difference; null in a document of before there was one.
+    #[serde(default)]
+    pub ci: Option<[f64; 2]>,
+    /// The probability of the region of relative differences that do not matter, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub probability_in_rope: Option<f64>,
 }
 
 /// The relative differences that both means allow, where the control's may be near 0.
