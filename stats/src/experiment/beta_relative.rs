@@ -124,10 +124,12 @@ mod tests {
 
     /// Successes and units.
     type Arm = (f64, u64);
+    /// Control and arm, the prior, and the ends.
+    type Case = (Arm, Arm, (f64, f64), [f64; 2]);
 
     // Oracle: at these ends the integral by SciPy 1.17 `quad` of `beta.pdf` of the control times `beta.cdf` of the arm is .025 and .975
     // within 2e-13.
-    const CASES: [(Arm, Arm, (f64, f64), [f64; 2]); 5] = [
+    const CASES: [Case; 5] = [
         ((1.0, 18), (6.0, 15), (1.0, 2.0), [0.231_695_815_717_150_26, 31.492_165_101_348_164]),
         ((9.0, 500), (2.0, 500), (0.5, 0.5), [-0.958_353_047_315_059_2, -0.128_412_193_843_711_72]),
         ((0.0, 500), (6.0, 500), (0.5, 0.5), [1.034_099_055_808_012, 12_724.173_263_463_152]),
