@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use windvane_stats::experiment::{
-    cuped::Laws,
+    cuped::{Law, Laws},
     group_sequential::Spending,
     proportion::Proportion,
     quantile::QuantileArm,
-    sums::{PairSums, Sums},
+    sums::{PairSums, PairTotals, Sums},
 };
 use windvane_types::experiment::{Comparison, Effect, GuardrailVerdict, Role, SrmVerdict, Verdict};
 
@@ -20,11 +20,16 @@ use crate::experiment::{
     sequence_method::SequenceMethod,
 };
 
-/// Two arms with so many units and these means, every second unit one above its mean and the others one below.
-fn two_arms(units: [u64; 2], means: [f64; 2], segments: Vec<Part>) -> Facts {
-    let arm = |(name, n): (&str, u64)| ArmFacts { name: name.to_owned(), units: n, weight: 0.5 };
-    let of = |(mean, n): (f64, u64)| ArmMetric {
-        sums: ArmSums::Mean(Sums::of(n, mean * n as f64, (mean * mean + 1.0) * n as f64).unwrap()),
+/// Two arms with so many units and weights, and what is summed of them.
+fn arms_of(
+    metric: Metric,
+    (units, weights): ([u64; 2], [f64; 2]),
+    sums: [ArmSums; 2],
+    parts: Parts,
+) -> Facts {
+    let arm = |((name, units), weight): ((&str, u64), f64)| ArmFacts { name: name.to_owned(), units, weight };
+    let of = |(sums, n): (ArmSums, u64)| ArmMetric {
+        sums,
         n,
         missing: 0,
         partial: 0,
@@ -33,9 +38,9 @@ fn two_arms(units: [u64; 2], means: [f64; 2], segments: Vec<Part>) -> Facts {
         values: n,
     };
     let metric = MetricFacts {
-        metric: Metric::new("revenue", Measured::Mean),
+        metric,
         covariate: None,
-        arms: means.into_iter().zip(units).map(of).collect(),
+        arms: sums.into_iter().zip(units).map(of).collect(),
         notes: Vec::new(),
         reason: None,
     };
@@ -45,10 +50,28 @@ fn two_arms(units: [u64; 2], means: [f64; 2], segments: Vec<Part>) -> Facts {
         unassigned: 0,
         units: units.iter().sum(),
         several: 0,
-        arms: ["A", "B"].into_iter().zip(units).map(arm).collect(),
+        arms: ["A", "B"].into_iter().zip(units).zip(weights).map(arm).collect(),
         metrics: vec![metric],
-        parts: Parts { segments, ..Parts::default() },
+        parts,
     }
+}
+
+/// Two arms with so many units and these means, every second unit one above its mean and the others one below.
+fn two_arms(units: [u64; 2], means: [f64; 2], segments: Vec<Part>) -> Facts {
+    let of = |place: usize| {
+        let (mean, n) = (means[place], units[place]);
+        ArmSums::Mean(Sums::of(n, mean * n as f64, (mean * mean + 1.0) * n as f64).unwrap())
+    };
+    let metric = Metric::new("revenue", Measured::Mean);
+    arms_of(metric, (units, [0.5; 2]), [of(0), of(1)], Parts { segments, ..Parts::default() })
+}
+
+/// A guardrail of shares of 900 and 100 units.
+fn two_shares(sums: [ArmSums; 2], strata: Vec<Vec<Sums>>) -> Facts {
+    let mut metric = Metric::new("bought", Measured::Proportion);
+    metric.role = Role::Guardrail;
+    let parts = Parts { strata: vec![strata], ..Parts::default() };
+    arms_of(metric, ([900, 100], [0.9, 0.1]), sums, parts)
 }
 
 // chisquare([5200, 4800]) by SciPy is 6.3e-5, and chisquare([5000, 5000]) and chisquare([2000, 2000]) are 1.
@@ -308,5 +331,52 @@ fn a_scheduled_look_judges_the_sample_ratio_by_the_p_value_of_every_look() {
         let srm = sample_ratio(&facts, SRM_BELOW, &Rule { looked_at, ..Rule::against("A") });
         let p = srm.deciding_p_value("fixed").unwrap();
         assert!(srm.verdict == verdict && bounds.contains(&p), "{looked_at:?}: {srm:?}");
+    }
+}
+
+// 20 of 100 against 270 of 900 by the pooled z of statsmodels' proportions_ztest: p .0183 on one side, which breaks a guardrail, but not that
+// of one of three segments, which share .05.
+#[test]
+fn segments_share_the_error_of_a_broken_guardrail() {
+    let share = |n, successes| ArmSums::Proportion(Proportion::of(n, successes).unwrap());
+    let whole = || two_shares([share(900, 270.0), share(100, 20.0)], Vec::new());
+    for (segments, verdict) in [(1, GuardrailVerdict::Broken), (3, GuardrailVerdict::Undecided)] {
+        let part = Part { values: BTreeMap::new(), facts: whole() };
+        let mut facts = whole();
+        facts.parts.segments = vec![part; segments];
+        let found = judge(&facts, 0, &Rule::against("A"));
+        let of = |comparison: &Comparison| comparison.guardrail.as_ref().unwrap().verdict;
+        assert_eq!(of(&found.comparisons[0]), GuardrailVerdict::Broken);
+        assert_eq!(of(&found.segments[0].comparisons[0]), verdict, "{segments}");
+    }
+}
+
+// None of 100 succeeds where 9 of 900 do, as in the plain case of `judge`: by its own error B is three errors away, and the exact p is .61.
+#[test]
+fn a_small_arm_without_a_success_is_not_sure_to_be_worse_when_it_is_adjusted() {
+    let pairs = |n: u64, successes: f64, before: f64, both: f64| {
+        let totals = PairTotals {
+            n,
+            sum: successes,
+            sum_sq: successes,
+            other_sum: before,
+            other_sum_sq: before,
+            cross_sum: both,
+        };
+        let laws = Laws { value: Law::Proportion, covariate: Law::Proportion };
+        ArmSums::Adjusted(PairSums::of(&totals).unwrap(), laws)
+    };
+    let adjusted = two_shares([pairs(900, 9.0, 450.0, 5.0), pairs(100, 0.0, 50.0, 0.0)], Vec::new());
+    let sums = |n: u64, successes: f64| Sums::of(n, successes, successes).unwrap();
+    let shares = [Proportion::of(900, 9.0), Proportion::of(100, 0.0)];
+    let strata = vec![vec![sums(450, 5.0), sums(50, 0.0)], vec![sums(450, 4.0), sums(50, 0.0)]];
+    let stratified = two_shares(shares.map(|share| ArmSums::Proportion(share.unwrap())), strata);
+    for (facts, method) in [(adjusted, "cuped"), (stratified, "post_stratified")] {
+        let rule = Rule { inference: Inference::Sequential, ..Rule::against("A") };
+        let found = judge(&facts, 0, &rule).comparisons.remove(0);
+        assert_eq!(found.method, method);
+        assert!(found.p_value.unwrap() < 0.003, "{method}: {:?}", found.p_value);
+        assert_eq!((found.decision.p_value, found.verdict), (Some(1.0), Verdict::Inconclusive), "{method}");
+        assert_eq!(found.guardrail.unwrap().verdict, GuardrailVerdict::Undecided, "{method}");
     }
 }
