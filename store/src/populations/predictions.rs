@@ -74,37 +74,10 @@ pub async fn open_predictions(
     source: String,
     filter: &PredictionFilter,
 ) -> Result<Population, ReadError> {
-    let plain = from(filter);
-    let statement = Statement::new(format!("SELECT {}, {} FROM {plain}", names(&plain), repeats(filter)));
-    let found: Vec<Found> = reader.rows(&statement).await?;
-    if found.iter().all(|found| found.repeats.repeats == 0) {
-        let found: Vec<Names> = found.into_iter().map(|found| found.names).collect();
-        return Ok(named(source, plain, &found));
-    }
-    let once = from_each_once(filter);
-    let statement = Statement::new(format!("SELECT {} FROM {once}", names(&once)));
+    let from = from_each_once(reader, filter).await?;
+    let statement = Statement::new(format!("SELECT {} FROM {from}", names(&from)));
     let found: Vec<Names> = reader.rows(&statement).await?;
-    Ok(named(source, once, &found))
-}
-
-/// What predictions have, and whether an event is there twice.
-#[derive(Debug, Deserialize)]
-struct Found {
-    #[serde(flatten)]
-    names: Names,
-    #[serde(flatten)]
-    repeats: Repeats,
-}
-
-/// Whether an event is among the predictions twice, as the column `repeats`: one that was sent again is a second row until ClickHouse
-/// merges the two. Rows are counted with `FINAL` and without, which reads no more than the sorting key, and that only where parts lie over
-/// each other. To read every column with `FINAL` takes up to twice as long, and is left out where it would leave out nothing.
-fn repeats(filter: &PredictionFilter) -> String {
-    format!(
-        "toUInt8((SELECT count() FROM {}) < (SELECT count() FROM {})) AS repeats",
-        from_each_once(filter),
-        from(filter)
-    )
+    Ok(named(source, from, &found))
 }
 
 /// The population of a table of predictions, by what they have.
@@ -155,22 +128,11 @@ pub async fn latencies(
     source: String,
     filter: &PredictionFilter,
 ) -> Result<Population, ReadError> {
-    let found: Vec<Repeats> = reader.rows(&Statement::new(format!("SELECT {}", repeats(filter)))).await?;
-    let from = match found.iter().any(|found| found.repeats > 0) {
-        true => from_each_once(filter),
-        false => from(filter),
-    };
+    let from = from_each_once(reader, filter).await?;
     let column =
         PopulationColumn { name: LATENCY.to_owned(), storage: Storage::Number(Sql("latency_us".to_owned())) };
     let row = Sql(EVENT_ID.to_owned());
     Ok(Population { row, ..Population::of_sql(source, from, vec![column]) })
-}
-
-/// Whether an event is there twice.
-#[derive(Debug, Deserialize)]
-struct Repeats {
-    /// 1 where one is.
-    repeats: u64,
 }
 
 /// The column of how long an answer took.
@@ -401,9 +363,22 @@ fn from(filter: &PredictionFilter) -> String {
     format!("(SELECT * FROM predictions WHERE {})", passes(filter))
 }
 
-/// The same, each event once: of one that was sent again the copy that came last.
-fn from_each_once(filter: &PredictionFilter) -> String {
-    format!("(SELECT * FROM predictions FINAL WHERE {})", passes(filter))
+/// The same, each event once: one that was sent again is a second row until ClickHouse merges the two. Rows are counted with `FINAL` and without,
+/// which reads no more than the sorting key, and that only where parts lie over each other. To read every column with `FINAL` takes up to
+/// twice as long, and is left out where it would leave out nothing.
+async fn from_each_once(reader: &Reader, filter: &PredictionFilter) -> Result<String, ReadError> {
+    #[derive(Deserialize)]
+    struct Repeats {
+        /// 1 where an event is there twice.
+        repeats: u64,
+    }
+    let plain = from(filter);
+    let once = format!("(SELECT * FROM predictions FINAL WHERE {})", passes(filter));
+    let statement = Statement::new(format!(
+        "SELECT toUInt8((SELECT count() FROM {once}) < (SELECT count() FROM {plain})) AS repeats"
+    ));
+    let found: Vec<Repeats> = reader.rows(&statement).await?;
+    Ok(if found.iter().any(|found| found.repeats > 0) { once } else { plain })
 }
 
 /// The condition that the filter is.
