@@ -17,15 +17,13 @@ pub async fn until(store: &Store, model: &str, window: Span) -> Result<i64, Stor
     struct Row {
         until_us: i64,
     }
-    let statement = Statement::new(
+    let statement = Statement::new(format!(
         "SELECT max(greatest(o.received, p.received)) AS until_us FROM (\
          SELECT sipHash128(event_id) AS id, toUnixTimestamp64Micro(ingested_at) AS received FROM outcomes \
-         WHERE model = {model:String} AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE model = {model:String} \
-         AND ts >= fromUnixTimestamp64Micro({from:Int64}) AND ts < fromUnixTimestamp64Micro({to:Int64}))) AS o \
+         WHERE model = {{model:String}} AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE {WITHIN})) AS o \
          GLOBAL INNER JOIN (SELECT sipHash128(event_id) AS id, toUnixTimestamp64Micro(ingested_at) AS received \
-         FROM predictions WHERE model = {model:String} AND ts >= fromUnixTimestamp64Micro({from:Int64}) \
-         AND ts < fromUnixTimestamp64Micro({to:Int64})) AS p USING id",
-    )
+         FROM predictions WHERE {WITHIN}) AS p USING id",
+    ))
     .param("model", model)
     .param("from", window.start_us)
     .param("to", window.end_us);
@@ -100,6 +98,8 @@ pub async fn late(
         let numbers: Vec<String> = windows.iter().map(|window| of(window).to_string()).collect();
         format!("[{}]::Array(Int64)", numbers.join(", "))
     };
+    // Predictions that came since the windows were looked at.
+    let new = format!("{WITHIN} AND ingested_at > fromUnixTimestamp64Micro({{earliest:Int64}})");
     // Windows may be many, and so may outcomes: those between the same ends are put together first.
     let statement = Statement::new(format!(
         "SELECT window.1 AS start_us, window.2 AS end_us FROM (\
@@ -107,14 +107,13 @@ pub async fn late(
          max(toUnixTimestamp64Micro(o.received)) AS latest FROM (\
          SELECT event_id, max(ingested_at) AS received FROM outcomes WHERE model = {{model:String}} \
          AND ingested_at > fromUnixTimestamp64Micro({{earliest:Int64}}) GROUP BY event_id) AS o \
-         INNER JOIN (SELECT event_id, ts FROM predictions WHERE model = {{model:String}} \
-         AND ts >= fromUnixTimestamp64Micro({{from:Int64}}) AND ts < fromUnixTimestamp64Micro({{to:Int64}})) AS p USING event_id GROUP BY at \
+         INNER JOIN (SELECT event_id, ts FROM predictions WHERE {WITHIN}) AS p USING event_id GROUP BY at \
          UNION ALL \
          SELECT at, max(p.received) AS latest FROM (\
          SELECT sipHash128(event_id) AS id FROM outcomes WHERE model = {{model:String}} \
-         AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE {NEW})) AS o \
+         AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE {new})) AS o \
          GLOBAL INNER JOIN (SELECT sipHash128(event_id) AS id, intDiv(toUnixTimestamp64Micro(ts), {{step:Int64}}) * {{step:Int64}} AS at, \
-         toUnixTimestamp64Micro(ingested_at) AS received FROM predictions WHERE {NEW}) AS p USING id GROUP BY at) \
+         toUnixTimestamp64Micro(ingested_at) AS received FROM predictions WHERE {new}) AS p USING id GROUP BY at) \
          ARRAY JOIN arrayZip({}, {}, {}) AS window \
          WHERE at >= window.1 AND at < window.2 AND latest > window.3 GROUP BY start_us, end_us ORDER BY start_us, end_us",
         list(&|window| window.start_us),
@@ -130,9 +129,9 @@ pub async fn late(
     Ok(rows.iter().map(|row| Span { start_us: row.start_us, end_us: row.end_us }).collect())
 }
 
-/// Predictions within the windows that were received since they were looked at.
-const NEW: &str = "model = {model:String} AND ts >= fromUnixTimestamp64Micro({from:Int64}) \
-    AND ts < fromUnixTimestamp64Micro({to:Int64}) AND ingested_at > fromUnixTimestamp64Micro({earliest:Int64})";
+/// The predictions of a model between two times.
+const WITHIN: &str = "model = {model:String} AND ts >= fromUnixTimestamp64Micro({from:Int64}) \
+    AND ts < fromUnixTimestamp64Micro({to:Int64})";
 
 /// The longest length of which the ends of all windows are multiples, microseconds.
 fn step_us(windows: &[Seen]) -> i64 {
